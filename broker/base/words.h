@@ -46,6 +46,19 @@ size_t words_name_len(const char *text);
 void words_add_quoted(struct strbuf *out, const char *word);
 void words_add_command(struct strbuf *out, char *const *words); /* all of them; NULL: none */
 
+/* @text without the blanks around it, in place. */
+static inline char *words_trim(char *text)
+{
+	size_t len;
+
+	text += strspn(text, " \t");
+	len = strlen(text);
+	while (len > 0 && strchr(" \t", text[len - 1]))
+		len--;
+	text[len] = '\0';
+	return text;
+}
+
 /* The last part of @path. */
 static inline const char *words_base(const char *path)
 {

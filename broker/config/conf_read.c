@@ -16,31 +16,7 @@ struct reader {
 /* Of the line that is read. */
 #define complain(reader, ...) conf_errors_add((reader)->errors, (reader)->line, __VA_ARGS__)
 
-bool conf_name_ok(const char *name, size_t len)
-{
-	static const char good[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-
-	for (size_t i = 0; i < len; i++)
-		if (!memchr(good, name[i], sizeof(good) - 1))
-			return false;
-	return len >= 1 && len <= SERVICE_NAME_MAX;
-}
-
 /* --- lines --------------------------------------------------------------------------- */
-
-/* @text without blanks around it, in place. */
-static char *trim(char *text)
-{
-	size_t len;
-
-	text += strspn(text, " \t");
-	len = strlen(text);
-	while (len > 0 && strchr(" \t", text[len - 1]))
-		len--;
-	text[len] = '\0';
-	return text;
-}
 
 /* What no line may hold, or NULL. */
 static const char *bad_bytes(const char *line, size_t len)
@@ -139,12 +115,12 @@ static void read_header(struct reader *reader, char *line)
 		return;
 	}
 	*close = '\0';
-	after = trim(close + 1);
+	after = words_trim(close + 1);
 	if (*after && *after != '#' && *after != ';')
 		complain(reader, "nothing may follow [section], but there is %s",
 			 strbuf_quote(after).text);
 	else
-		add_section(reader, trim(line + 1));
+		add_section(reader, words_trim(line + 1));
 }
 
 /* --- settings ------------------------------------------------------------------------ */
@@ -251,7 +227,7 @@ static void read_setting(struct reader *reader, char *line)
 	if (!reader->section)
 		return;
 	*equals = '\0';
-	add_setting(reader, trim(line), trim(equals + 1));
+	add_setting(reader, words_trim(line), words_trim(equals + 1));
 }
 
 /* --- the file ------------------------------------------------------------------------ */
@@ -265,7 +241,7 @@ static void read_line(struct reader *reader, char *line, size_t len)
 		return;
 	}
 	line[len] = '\0';
-	line = trim(line);
+	line = words_trim(line);
 	if (*line == '[')
 		read_header(reader, line);
 	else if (*line && *line != '#' && *line != ';')

@@ -32,9 +32,6 @@ struct conf_sections {
 	size_t n;
 };
 
-/* [A-Za-z0-9_-]{1,32}: it becomes part of messages, of file names and of the environment. */
-bool conf_name_ok(const char *name, size_t len);
-
 /*
  * Reads the file. Faults go to @errors, and what is good is in *@ret all the
  * same. 0 or -ENOMEM; in both cases *@ret is the caller's to free.

@@ -66,8 +66,6 @@ static void wrap_add_name(const void *value, struct strbuf *out)
 
 /* --- listen -------------------------------------------------------------------------- */
 
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-
 static bool is_unix(const char *word)
 {
 	return *word == '@' || *word == '/' || !strncmp(word, "./", 2) || !strncmp(word, "../", 3);
@@ -129,8 +127,7 @@ static int listen_parse(const struct option_input *in, void *ret)
 		word += 2;
 	}
 	if (word[0] && !strcmp(word[0], "as") && word[1]) {
-		if (strspn(word[1], NAME_CHARACTERS) != strlen(word[1]) ||
-		    strlen(word[1]) > LISTEN_NAME_MAX)
+		if (!conf_name_ok(word[1], strlen(word[1])))
 			return strbuf_refuse(in->why, word[1],
 					     "is not a name: letters, digits, - and _, at most 32");
 		strcpy(l->name, word[1]);
@@ -225,7 +222,7 @@ const struct option_type type_wrap = {
 };
 const struct option_type type_listen = {
 	.allowed = "[ADDRESS:]PORT|PATH|@NAME [for PORT|PATH|@NAME] [as NAME]; or udp [ADDRESS:]PORT", .size = sizeof(struct conf_listen),
-	.plain = offsetof(struct conf_listen, name) + LISTEN_NAME_MAX + 1,
+	.plain = offsetof(struct conf_listen, name) + SERVICE_NAME_MAX + 1,
 	.list = true, .one_entry = true, .parse = listen_parse, .format = listen_format,
 };
 const struct option_type type_ports = {

@@ -65,7 +65,19 @@ enum conf_scheduling { SCHEDULING_AUTO, SCHEDULING_OTHER, SCHEDULING_BATCH };
 enum conf_seccomp { SECCOMP_AUTO, SECCOMP_YES, SECCOMP_NO, SECCOMP_LOG };
 enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
 
-#define LISTEN_NAME_MAX 32
+#define SERVICE_NAME_MAX 32 /* of a listener, too */
+
+/* [A-Za-z0-9_-]{1,32}: it becomes part of messages, of file names and of the environment. */
+static inline bool conf_name_ok(const char *name, size_t len)
+{
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+	for (size_t i = 0; i < len; i++)
+		if (!memchr(good, name[i], sizeof(good) - 1))
+			return false;
+	return len >= 1 && len <= SERVICE_NAME_MAX;
+}
 
 /* listen = [udp] ADDRESS|PATH [for PORT|PATH] [as NAME] */
 struct conf_listen {
@@ -74,7 +86,7 @@ struct conf_listen {
 	uint32_t app;		  /* what the app itself listens on: see address_app() */
 	bool port_only;		  /* no address was given, so addr is [::]: 0.0.0.0 will do where
 				   * the machine has no IPv6 (unless v6only) */
-	char name[LISTEN_NAME_MAX + 1]; /* with .activation; empty: the service's */
+	char name[SERVICE_NAME_MAX + 1]; /* with .activation; empty: the service's */
 };
 
 /*
@@ -158,8 +170,6 @@ struct conf_source {
 	size_t len;
 	char bytes[];
 };
-
-#define SERVICE_NAME_MAX 32
 
 /* Idle connections of workers that drain are ended in the last quarter of it, or never. */
 #define DRAIN_IDLE_AUTO ((int64_t)UINT32_MAX)

@@ -1,7 +1,8 @@
 #include "http.h"
 
+#include "base/words.h"
+
 #include <ctype.h>
-#include <string.h>
 #include <strings.h>
 
 /* A token of RFC 9110: a method, or the name of a field. */
@@ -14,17 +15,6 @@ static bool is_token(const char *s)
 	while (isalnum((unsigned char)*s) || (*s && strchr(others, *s)))
 		s++;
 	return !*s;
-}
-
-static char *trim(char *s)
-{
-	size_t n;
-
-	s += strspn(s, " \t");
-	n = strlen(s);
-	while (n && (s[n - 1] == ' ' || s[n - 1] == '\t'))
-		s[--n] = '\0';
-	return s;
 }
 
 /* The next line, without its CR LF. NULL: it does not end so, or has a control character. */
@@ -78,7 +68,7 @@ static bool is_refused(char *parameters)
 	char *p;
 
 	while ((p = strsep(&parameters, ";"))) {
-		p = trim(p);
+		p = words_trim(p);
 		if (!strncasecmp(p, "q=", 2) && p[2])
 			return !p[2 + strspn(p + 2, "0.")];
 	}
@@ -90,7 +80,7 @@ static void parse_accept(char *value, struct fields *fields)
 	char *range;
 
 	while ((range = strsep(&value, ","))) {
-		const char *type = trim(strsep(&range, ";"));
+		const char *type = words_trim(strsep(&range, ";"));
 
 		if (is_refused(range))
 			continue;
@@ -110,7 +100,7 @@ static bool parse_field(char *line, struct fields *fields)
 	/* No blank in the name: neither a folded line nor "Name : value" gets through. */
 	if (!value || !is_token(name))
 		return false;
-	value = trim(value);
+	value = words_trim(value);
 	if (!strcasecmp(name, "Host"))
 		fields->hosts++;
 	else if (!strcasecmp(name, "Transfer-Encoding"))
