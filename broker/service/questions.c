@@ -61,11 +61,6 @@ bool service_rollout_owns(const struct service *s, size_t slot)
 	return rollout_has(&s->rollout, slot) && s->rollout.slots[slot].phase != ROLLOUT_DONE;
 }
 
-const char *roll_kind_name(enum roll_kind kind)
-{
-	return kind == ROLL_RELOAD ? "reload" : "restart";
-}
-
 int service_check_steering(const struct service *s, struct strbuf *error)
 {
 	if (service_leaves(s))

@@ -37,9 +37,6 @@ bool service_slot_has_process(const struct service *s, unsigned slot);
 /* Whether a rollout under way decides what happens in @slot. */
 bool service_rollout_owns(const struct service *s, size_t slot);
 
-/* "reload" or "restart". */
-const char *roll_kind_name(enum roll_kind kind);
-
 /* 0: it may be steered by hand. -ESHUTDOWN: it ends or is paused; -EBUSY: a rollout has to end. */
 int service_check_steering(const struct service *s, struct strbuf *error);
 

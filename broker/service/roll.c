@@ -3,14 +3,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include "config/option.h"
+#include "dispatch/channel.h"
+#include "service/fill.h"
 #include "service/in_force.h"
 #include "service/listeners.h"
 #include "service/open.h"
-#include "service/proof.h"
 #include "service/questions.h"
 #include "sys/log.h"
 #include "worker/start.h"
 #include "worker/step.h"
+
+/* How often a worker is looked at that is stalled when the probation ends. */
+#define PROBATION_LOOK_MS 100
 
 /* --- announced ------------------------------------------------------------------------- */
 
@@ -21,6 +25,7 @@ static void announce_begin(const struct service *s, const struct worker *w)
 				  : "each old worker ends before its new one starts";
 	STRBUF(what, 64);
 
+	notice(s->broker, rollout, s, ROLL_BEGIN, w);
 	if (w)
 		strbuf_add(&what, "it alone");
 	else
@@ -34,11 +39,11 @@ static void announce_begin(const struct service *s, const struct worker *w)
 		  LOG_MSG("replacing %s, %s", what.text, how));
 }
 
-/* With a worker; or the probation of all. */
-static void announce_step(const struct service *s, enum roll_phase phase, const struct worker *w)
+void service_announce(const struct service *s, enum roll_phase phase, const struct worker *w)
 {
 	STRBUF(what, 128);
 
+	notice(s->broker, rollout, s, phase, w);
 	if (w)
 		strbuf_addf(&what, "%s: %zu of %zu done",
 			    phase == ROLL_START	  ? "its new worker starts"
@@ -58,6 +63,7 @@ static void announce_step(const struct service *s, enum roll_phase phase, const 
 
 static void announce_done(const struct service *s)
 {
+	notice(s->broker, rollout, s, ROLL_DONE, NULL);
 	log_event(LEVEL_INFO, "reload-done", LOG_SERVICE(s),
 		  LOG_STR("kind", roll_kind_name(s->roll_kind)),
 		  LOG_INT("generation", s->target_generation), LOG_INT("done", s->rollout.done),
@@ -74,6 +80,7 @@ static void announce_aborted(const struct service *s)
 	bool leaves = service_leaves(s);
 	STRBUF(rest, 64);
 
+	notice(s->broker, rollout, s, ROLL_ABORTED, NULL);
 	if (s->restored)
 		strbuf_addf(&rest, ", %u %s put back", s->restored,
 			    s->restored == 1 ? "was" : "were");
@@ -89,17 +96,94 @@ static void announce_aborted(const struct service *s)
 			  s->abort_reason, s->rollout.done, s->rollout.of, rest.text));
 }
 
-void service_announce(struct service *s, enum roll_phase phase, const struct worker *w)
+/* --- proven -------------------------------------------------------------------------------- */
+
+static bool was_given(const struct worker *w)
 {
-	notice(s->broker, rollout, s, phase, w);
-	if (phase == ROLL_BEGIN)
-		announce_begin(s, w);
-	else if (phase == ROLL_DONE)
-		announce_done(s);
-	else if (phase == ROLL_ABORTED)
-		announce_aborted(s);
-	else
-		announce_step(s, phase, w);
+	return list_find(const struct channel, c, &w->taker.channels, link, c->sent);
+}
+
+/* No client has come since the rollout began, or none that was given to @w. */
+static bool cannot_be_proven(const struct worker *w, int64_t now)
+{
+	const struct service *s = service_of(w);
+
+	return !was_given(w) && (s->dispatch.ledger.accepted == s->accepted_before ||
+				 now - w->ready_ms >= w->conf->proof_wait_ms);
+}
+
+bool proof_is_awaited(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return worker_is_of_rollout(w) && !w->guest &&
+	       s->rollout.slots[w->slot].phase == ROLLOUT_PROVING;
+}
+
+/* With many workers and few clients its turn may be far away. */
+static void hurry(struct worker *w)
+{
+	list_for_each (struct channel, c, &w->taker.channels, link)
+		if (channel_is_in_round(c) && !c->sent)
+			c->endpoint->round.early = &c->member;
+}
+
+bool proof_look(struct worker *w, int64_t now)
+{
+	w->proven = w->proven || taker_taken(&w->taker) > 0;
+	if (!proof_is_awaited(w))
+		return false;
+	if (w->proven || cannot_be_proven(w, now)) {
+		rollout_new_proven(&service_of(w)->rollout, w->slot);
+	} else if (was_given(w) && now - w->started_ms >= w->conf->start_timeout_ms) {
+		service_fail_rollout(w,
+				     "listens, but has taken no connection within start_timeout");
+	} else {
+		if (now > w->ready_ms)
+			hurry(w);
+		return true;
+	}
+	service_settle_soon(service_of(w));
+	return false;
+}
+
+/* A worker may be busy for a while: only one that stays stalled for start_timeout has failed. */
+void service_probation_expired(struct loop_timer *timer)
+{
+	struct service *s = container_of(timer, struct service, probation);
+	int64_t now = loop_now(service_loop(s));
+	bool wait = false;
+
+	list_for_each (struct worker, w, &s->workers, link) {
+		const struct channel *c;
+
+		if (w->rollout_number != s->rollout_number)
+			continue;
+		wait |= !w->held && !worker_is_ill(w) && w->check.health.failed;
+		/* It takes nothing, though others do. */
+		c = list_find(struct channel, it, &w->taker.channels, link, it->shunned);
+		wait |= c != NULL;
+		if (c && now - c->stalled_since_ms >= w->conf->start_timeout_ms)
+			service_fail_rollout(w, "takes no connections while others do");
+	}
+	if (wait && !s->rollout.failed) {
+		loop_timer_arm(service_loop(s), &s->probation, PROBATION_LOOK_MS);
+		return;
+	}
+	rollout_passed(&s->rollout);
+	service_settle_soon(s);
+}
+
+/* All workers are new. The rollout is passed at once if nobody could come back. */
+static void begin_probation(struct service *s)
+{
+	if (s->roll_kind != ROLL_RELOAD || s->target->probation_ms == 0 ||
+	    !service_any_may_return(s)) {
+		rollout_passed(&s->rollout);
+		return;
+	}
+	loop_timer_arm(service_loop(s), &s->probation, s->target->probation_ms);
+	service_announce(s, ROLL_PROBATION, NULL);
 }
 
 /* --- performed ------------------------------------------------------------------------- */
@@ -166,7 +250,7 @@ static void begin(struct service *s, struct service_conf *conf)
 	/* The next client starts the first new one. */
 	rollout_begin(&s->rollout, conf->strategy, conf->surge, 0, conf->wait ? 0 : s->want,
 		      has_old);
-	service_announce(s, ROLL_BEGIN, NULL);
+	announce_begin(s, NULL);
 }
 
 /* The new configuration is in force for all that follows. */
@@ -174,7 +258,7 @@ static void take_over(struct service *s)
 {
 	struct service_conf *conf = s->target;
 
-	service_announce(s, ROLL_DONE, NULL);
+	announce_done(s);
 	s->target = NULL;
 	if (s->roll_kind == ROLL_RELOAD) {
 		s->reloads_done++;
@@ -196,7 +280,7 @@ static void end_aborted(struct service *s)
 {
 	loop_timer_disarm(&s->probation);
 	s->reloads_aborted += s->roll_kind == ROLL_RELOAD;
-	service_announce(s, ROLL_ABORTED, NULL);
+	announce_aborted(s);
 	service_conf_unref(s->target);
 	s->target = NULL;
 }
@@ -276,8 +360,7 @@ static bool pump(struct service *s)
 			retire_in(s, i);
 			break;
 		case ROLLOUT_PROBATION:
-			if (proof_begin_probation(s))
-				service_announce(s, ROLL_PROBATION, NULL);
+			begin_probation(s);
 			break;
 		case ROLLOUT_FINISHED:
 			take_over(s);
@@ -334,7 +417,7 @@ int service_restart_worker(struct worker *w, struct strbuf *error)
 				   w->name, worker_state_names[w->state]);
 	prepare(s, ROLL_RESTART, service_conf_ref(w->conf), w->generation);
 	rollout_begin(&s->rollout, s->conf->strategy, 1, w->slot, !s->conf->wait, &(bool){ true });
-	service_announce(s, ROLL_BEGIN, w);
+	announce_begin(s, w);
 	if (s->conf->wait)
 		retire_old(w);
 	service_pump(s);

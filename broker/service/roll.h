@@ -1,6 +1,12 @@
 /*
  * roll - the rolling restart of a service: performs what policy/rollout.c plans, and announces its
  * steps in the log and to observers.
+ *
+ * That an app listens is a promise. It is proven when it has taken a connection: until then the old
+ * worker of its slot serves beside it, and what waits at it for proof_wait is given to others. When
+ * all workers are new they are on probation: the old ones are parked, and come back if one fails.
+ *
+ * Without clients nothing can be proven: the rollout goes on, and the probation is all there is.
  */
 #pragma once
 
@@ -26,5 +32,13 @@ void service_drop_rollout(struct service *s, const char *why);
 /* Goes on with the rollout, as far as it goes without waiting. */
 void service_pump(struct service *s);
 
-/* The one place where the steps of a rollout are announced; @w as roll_phase says, else NULL. */
-void service_announce(struct service *s, enum roll_phase phase, const struct worker *w);
+/* Announces a step of the rollout: of @w, or (NULL) the probation of all. */
+void service_announce(const struct service *s, enum roll_phase phase, const struct worker *w);
+
+void service_probation_expired(struct loop_timer *timer); /* service::probation */
+
+/* Whether the rollout under way waits for @w to take a connection. */
+bool proof_is_awaited(const struct worker *w);
+
+/* Looks whether @w, which serves, is proven, or will never be. True: look at it again soon. */
+bool proof_look(struct worker *w, int64_t now);

@@ -26,6 +26,11 @@ enum roll_kind {
 	ROLL_RESTART, /* one, to what it was */
 };
 
+static inline const char *roll_kind_name(enum roll_kind kind)
+{
+	return kind == ROLL_RELOAD ? "reload" : "restart";
+}
+
 /* What a rollback would go back to. Whom that brings back, and until when, is in terms.park. */
 struct rollback {
 	struct service_conf *conf; /* NULL: there is nothing to go back to */

@@ -6,7 +6,7 @@
 #include "dispatch/flow.h"
 #include "service/evidence.h"
 #include "service/idle_end.h"
-#include "service/proof.h"
+#include "service/roll.h"
 #include "service/recycle.h"
 #include "sys/log.h"
 #include "worker/clock.h"
