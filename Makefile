@@ -119,14 +119,13 @@ CTL_SRC := $(sort $(wildcard broker/ctl/*.c $(PURE_ROOMS:%=broker/%/*.c))) $(CTL
 CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/completion_scripts.o
 
 NATIVE_SRC := $(sort $(wildcard worker-shim/native/*.c))
-NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preload/addr.o
+NATIVE_OBJ := $(NATIVE_SRC:%.c=$(BUILD)/obj/%.o)
 
 LAUNCHER_SRC := $(sort $(wildcard worker-shim/launcher/*.c))
-LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) \
-	$(patsubst %,$(BUILD)/obj/worker-shim/%.o,inetd/park preload/addr)
+LAUNCHER_OBJ := $(LAUNCHER_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/inetd/park.o
 
 INETD_SRC := $(sort $(wildcard worker-shim/inetd/*.c))
-INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/worker-shim/preload/addr.o
+INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o)
 
 # The library for others. Its own names are not theirs: so it is one object, and only what handoff.h
 # declares can be seen of it.

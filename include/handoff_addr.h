@@ -130,12 +130,16 @@ static inline bool handoff_from_sockaddr(const struct sockaddr *sa, socklen_t le
 	return false;
 }
 
-/* Writes @addr, of family 4 or 6, to @ret, which has room for either. Returns the length. */
+/* Writes @addr to @ret, which has room for any; a Unix socket has no name. Returns the length. */
 static inline socklen_t handoff_to_sockaddr(const struct handoff_addr *addr, void *ret)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)ret;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
 
+	if (addr->family == HANDOFF_UNIX) {
+		((struct sockaddr *)ret)->sa_family = AF_UNIX;
+		return sizeof(sa_family_t);
+	}
 	memset(ret, 0, addr->family == 4 ? sizeof(*in) : sizeof(*in6));
 	if (addr->family == 4) {
 		in->sin_family = AF_INET;

@@ -184,9 +184,9 @@ def its_waits_are_measured():
 
 def compile_native(program, source, *options):
     """From the sources: the library may be built with a sanitizer, which cannot be static."""
-    library = [os.path.join(ROOT, "worker-shim", name) for name in ("native/handoff.c", "preload/addr.c")]
+    library = os.path.join(ROOT, "worker-shim/native/handoff.c")
     return subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-I", os.path.join(ROOT, "include"),
-                           "-I", os.path.join(ROOT, "worker-shim"), source, *library, *options, "-o", program], stderr=subprocess.PIPE, text=True)
+                           "-I", os.path.join(ROOT, "worker-shim"), source, library, *options, "-o", program], stderr=subprocess.PIPE, text=True)
 
 
 @test

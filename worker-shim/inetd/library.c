@@ -132,13 +132,6 @@ static void leave_environment(void)
 		(void)unsetenv("LD_PRELOAD");
 }
 
-static bool has_threads(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 3; /* with . and .. */
-}
-
 /* The arguments that this process was executed with. NULL: no memory, or no /proc. */
 static char **arguments(void)
 {
@@ -174,8 +167,10 @@ static void execute_each(void)
 
 static void park_here(void)
 {
+	struct stat threads;
+
 	leave_environment();
-	if (has_threads())
+	if (stat("/proc/self/task", &threads) == 0 && threads.st_nlink > 3) /* with . and .. */
 		execute_each();
 	if (!park(&parked)) {
 		dprintf(STDERR_FILENO, "the program cannot be parked: %s\n", strerror(errno));

@@ -1,8 +1,8 @@
 #include "park.h"
 
+#include "handoff_addr.h"
 #include "handoff_process.h"
 #include "handoff_take.h"
-#include "preload/addr.h"
 
 #include <poll.h>
 #include <stdio.h>

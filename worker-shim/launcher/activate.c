@@ -79,28 +79,16 @@ static bool tell_server_starter(void)
 	       environment_put("SERVER_STARTER_GENERATION=%s", generation ? generation : "1");
 }
 
-/* Its input and its output are the socket. */
-static bool tell_inetd(void)
-{
-	return dup2(STDIN_FILENO, STDOUT_FILENO) >= 0;
-}
-
-/* And where it writes errors. */
-static bool tell_inetd_stderr(void)
-{
-	return tell_inetd() && dup2(STDIN_FILENO, STDERR_FILENO) >= 0;
-}
-
 static const struct convention {
 	const char *word;
-	int first_fd;
-	bool (*tell)(void);
+	bool (*tell)(void); /* NULL: the socket is its input ... */
+	int last_fd;	    /* ... and all descriptors up to this */
 } conventions[] = {
-	{ "systemd", FIRST_FD, tell_systemd },
-	{ "einhorn", FIRST_FD, tell_einhorn },
-	{ "server-starter", FIRST_FD, tell_server_starter },
-	{ "inetd", STDIN_FILENO, tell_inetd },
-	{ "inetd-stderr", STDIN_FILENO, tell_inetd_stderr },
+	{ "systemd", tell_systemd, 0 },
+	{ "einhorn", tell_einhorn, 0 },
+	{ "server-starter", tell_server_starter, 0 },
+	{ "inetd", NULL, STDOUT_FILENO },
+	{ "inetd-stderr", NULL, STDERR_FILENO },
 };
 static const struct convention *convention;
 
@@ -178,9 +166,14 @@ bool activate(bool v6only, int *status_fd)
 			return false;
 	}
 	for (size_t i = 0; i < n_listeners; i++) {
-		if (dup2(listeners[i].rx, convention->first_fd + (int)i) < 0)
-			return reason_refuse("no descriptor is free");
+		int fd = convention->tell ? FIRST_FD + (int)i : STDIN_FILENO;
+
+		do
+			if (dup2(listeners[i].rx, fd) < 0)
+				return reason_refuse("no descriptor is free");
+		while (++fd <= convention->last_fd);
 		(void)close(listeners[i].rx);
 	}
-	return convention->tell() || reason_refuse("the environment has no room for the listeners");
+	return !convention->tell || convention->tell() ||
+	       reason_refuse("the environment has no room for the listeners");
 }

@@ -26,14 +26,6 @@ static bool meet(const char *at, struct handoff_meeting *ret)
 	return true;
 }
 
-/* NULL: it can be parked. Else why not. */
-static const char *cannot_park(const struct program *program)
-{
-	if (!*program->elf.interp)
-		return "is statically linked";
-	return program_privilege(program->binary);
-}
-
 static bool keep_open(int fd)
 {
 	return fcntl(fd, F_SETFD, 0) == 0;
@@ -71,7 +63,9 @@ static bool prepare_program(const struct inetd *inetd, const struct handoff_meet
 bool inetd_prepare(const struct inetd *inetd, const struct program *program, const char *library,
 		   int *status_fd)
 {
-	const char *why = cannot_park(program);
+	/* Why it cannot be parked; NULL: it can. */
+	const char *why =
+		*program->elf.interp ? program_privilege(program->binary) : "is statically linked";
 	struct park parked;
 	struct handoff_meeting m = { .page = -1 };
 

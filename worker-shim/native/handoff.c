@@ -2,7 +2,6 @@
 
 #include "handoff_meet.h"
 #include "handoff_take.h"
-#include "preload/addr.h"
 
 #include <sys/mman.h>
 
@@ -46,15 +45,6 @@ static int find_place(const char *address, struct handoff_home *ret, struct hand
 	return r;
 }
 
-/* Without a page the rest works: what it would say is then not known. */
-static void map_page(struct handoff *h)
-{
-	void *map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page, 0);
-
-	handoff_close_fd(&h->m.page);
-	h->page = map == MAP_FAILED ? &h->own : map;
-}
-
 int handoff_open(const char *address, struct handoff **ret, char *reason)
 {
 	/* As listen(2) has it; the backlog is the broker's. */
@@ -62,6 +52,7 @@ int handoff_open(const char *address, struct handoff **ret, char *reason)
 	char unread[HANDOFF_REASON_MAX];
 	struct handoff_home home;
 	struct handoff *h;
+	void *map;
 	int r;
 
 	reason = reason ? reason : unread;
@@ -78,7 +69,10 @@ int handoff_open(const char *address, struct handoff **ret, char *reason)
 		free(h);
 		return r;
 	}
-	map_page(h);
+	/* Without a page the rest works: what it would say is then not known. */
+	map = mmap(NULL, HANDOFF_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, h->m.page, 0);
+	handoff_close_fd(&h->m.page);
+	h->page = map == MAP_FAILED ? &h->own : map;
 	*ret = h;
 	return 0;
 }
@@ -100,24 +94,10 @@ int handoff_fd(const struct handoff *h)
 
 /* --- connections --------------------------------------------------------------------- */
 
-static void taken(struct handoff *h, int fd, const struct handoff_conn *conn, bool nonblock,
-		  struct handoff_client *ret_client)
-{
-	handoff_taken(fd, h->page, conn, nonblock);
-	if (!ret_client)
-		return;
-	*ret_client = (struct handoff_client){ .listener = conn->listener,
-					       .id = conn->id,
-					       .accept_ns = conn->accept_ns };
-	if (conn->peer.family)
-		ret_client->addr_len =
-			addr_to_sockaddr(&conn->peer, addr_domain(&conn->peer), &ret_client->addr);
-}
-
 int handoff_next(struct handoff *h, int flags, struct handoff_client *ret_client)
 {
 	int recv_flags = MSG_CMSG_CLOEXEC | (flags & HANDOFF_WAIT ? 0 : MSG_DONTWAIT);
-	struct handoff_conn conn;
+	struct handoff_conn conn = { .id = 0 };
 	int fd;
 
 	if (flags & ~(HANDOFF_WAIT | SOCK_NONBLOCK))
@@ -125,9 +105,17 @@ int handoff_next(struct handoff *h, int flags, struct handoff_client *ret_client
 	do
 		fd = handoff_take(h->m.rx, recv_flags, &h->room, &conn);
 	while (fd == -ENOMSG && !(flags & HANDOFF_WAIT));
-	if (fd >= 0)
-		taken(h, fd, &conn, flags & SOCK_NONBLOCK, ret_client);
-	return fd == -ENOMSG || fd == -ECONNABORTED ? -EAGAIN : fd;
+	if (fd < 0)
+		return fd == -ENOMSG || fd == -ECONNABORTED ? -EAGAIN : fd;
+	handoff_taken(fd, h->page, &conn, flags & SOCK_NONBLOCK);
+	if (ret_client) {
+		*ret_client = (struct handoff_client){ .listener = conn.listener,
+						       .id = conn.id,
+						       .accept_ns = conn.accept_ns };
+		if (conn.peer.family)
+			ret_client->addr_len = handoff_to_sockaddr(&conn.peer, &ret_client->addr);
+	}
+	return fd;
 }
 
 /* --- what is said without a message -------------------------------------------------- */

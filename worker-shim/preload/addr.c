@@ -38,14 +38,10 @@ socklen_t addr_to_sockaddr(const struct handoff_addr *addr, int domain,
 	uint32_t v4 = htonl(ipv4_of(addr));
 	struct handoff_addr shown = *addr;
 
-	shown.family = domain == AF_INET ? 4 : 6;
-	if (domain == AF_UNIX) {
-		ret->ss_family = AF_UNIX;
-		return sizeof(ret->ss_family);
-	}
+	shown.family = domain == AF_UNIX ? HANDOFF_UNIX : domain == AF_INET ? 4 : 6;
 	if (domain == AF_INET) {
 		memcpy(shown.ip, &v4, 4);
-	} else if (addr->family == 4 || addr->family == HANDOFF_UNIX) {
+	} else if (domain == AF_INET6 && addr->family != 6 && addr->family) {
 		memcpy(shown.ip, (const uint8_t[12]){ [10] = 0xff, [11] = 0xff }, 12);
 		memcpy(shown.ip + 12, &v4, 4);
 	}

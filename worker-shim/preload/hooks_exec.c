@@ -11,20 +11,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static size_t room_for(char *const envp[])
-{
-	real_ready();
-	adopt_settle_all();
-	return environ_room(&environ_kept, envp);
-}
-
 /*
  * What comes before exec: *@envp gets what is missing, on the stack of the function that uses this.
  * The size is bounded, and mostly that of a small table, or 0.
  */
 #define COMPLETE(envp)                                                                             \
 	do {                                                                                       \
-		size_t room = room_for(*(envp));                                                   \
+		size_t room;                                                                       \
+                                                                                                   \
+		real_ready();                                                                      \
+		adopt_settle_all();                                                                \
+		room = environ_room(&environ_kept, *(envp));                                       \
 		if (room)                                                                          \
 			*(envp) = environ_restore(&environ_kept, *(envp), __builtin_alloca(room)); \
 	} while (0)

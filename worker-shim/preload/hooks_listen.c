@@ -262,14 +262,6 @@ static void change_items(const struct swap *swap, int op)
 	}
 }
 
-static void replace(struct slot *slot, int fd, int rx)
-{
-	int fd_flags = real.fcntl(fd, F_GETFD);
-
-	(void)real.dup3(rx, fd, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-	slot_mark(fd, mark_make(MARK_SOCKET, slot));
-}
-
 /*
  * Puts @rx over @fd and over every other descriptor of this process for the same socket,
  * keeping for each FD_CLOEXEC, for all O_NONBLOCK, and the receive timeout. Gives each the
@@ -293,8 +285,12 @@ static int swap_in(struct slot *slot, int fd, int rx)
 	move_flags(fd, rx);
 	atomic_store(&slot->ino, slot_socket_ino(rx));
 	change_items(&swap, EPOLL_CTL_DEL);
-	for (size_t i = 0; i < swap.n_copies; i++)
-		replace(slot, swap.copies[i], rx);
+	for (size_t i = 0; i < swap.n_copies; i++) {
+		int copy = swap.copies[i], fd_flags = real.fcntl(copy, F_GETFD);
+
+		(void)real.dup3(rx, copy, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		slot_mark(copy, mark_make(MARK_SOCKET, slot));
+	}
 	change_items(&swap, EPOLL_CTL_ADD);
 	return 0;
 }
