@@ -72,8 +72,10 @@ static const char *const first[] = { "libasan.so",	 "libtsan.so",	     "libhwasa
 static const char *const quiet[] = { "libc.",	 "libm.",     "libcrypt.", "libutil.",
 				     "libwrap.", "libident.", NULL };
 
-static const char *const executing[] = { "execve", "execv", "execvp",	   "execl",	  "execlp",
-					 "system", "popen", "posix_spawn", "posix_spawnp" };
+static const char *const listening[] = { "listen", "dlopen", NULL };
+
+static const char *const executing[] = { "execve", "execv", "execvp",	   "execl",	   "execlp",
+					 "system", "popen", "posix_spawn", "posix_spawnp", NULL };
 
 static const char *const io_uring[] = { "liburing.so", NULL };
 
@@ -84,11 +86,14 @@ static bool begins_as(const char *name, const char *const *prefix)
 	return *prefix;
 }
 
-/* Whether a name that the program imports, of @n bytes at @strings, is @name, or ends with it. */
-static bool has_name(const struct view *v, uint64_t strings, uint64_t n, const char *name)
+/* Whether a name that the program imports, of @n bytes at @strings, is one, or ends with it. */
+static bool has_name(const struct view *v, uint64_t strings, uint64_t n, const char *const *name)
 {
-	return strings < v->len && n <= v->len - strings &&
-	       memmem(v->bytes + strings, n, name, strlen(name) + 1);
+	if (strings >= v->len || n > v->len - strings)
+		return false;
+	while (*name && !memmem(v->bytes + strings, n, *name, strlen(*name) + 1))
+		name++;
+	return *name;
 }
 
 /* Entry @i of the dynamic section; false at its end. */
@@ -113,12 +118,8 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 		if (dyn.d_tag == DT_STRSZ)
 			size = dyn.d_un.d_val;
 	}
-	ret->never_listens = has_strings && size && !has_name(v, strings, size, "listen") &&
-			     !has_name(v, strings, size, "dlopen");
-	ret->never_executes = has_strings && size;
-	for (size_t i = 0; i < sizeof(executing) / sizeof(*executing); i++)
-		ret->never_executes =
-			ret->never_executes && !has_name(v, strings, size, executing[i]);
+	ret->never_listens = has_strings && size && !has_name(v, strings, size, listening);
+	ret->never_executes = has_strings && size && !has_name(v, strings, size, executing);
 	for (uint64_t i = 0; has_strings && read_entry(v, ph, i, &dyn); i++) {
 		if (dyn.d_tag != DT_NEEDED || dyn.d_un.d_val > v->len ||
 		    !view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)))

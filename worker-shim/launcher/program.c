@@ -84,7 +84,7 @@ static bool explain(const char *path, int error)
 bool program_find(const char *command, char ret[PATH_MAX])
 {
 	const char *path = getenv("PATH"), *dir, *end;
-	char denied[PATH_MAX] = "";
+	char denied[PATH_MAX] = "", candidate[PATH_MAX];
 	int error;
 
 	if (!*command)
@@ -101,25 +101,19 @@ bool program_find(const char *command, char ret[PATH_MAX])
 
 	if (!path)
 		path = DEFAULT_PATH;
-	for (dir = path;; dir = end + 1) {
-		char candidate[2 * PATH_MAX];
-		int n;
-
+	for (dir = path; dir; dir = *end ? end + 1 : NULL) {
 		end = strchrnul(dir, ':');
 		/* An empty entry is the working directory. */
-		n = snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)(end - dir), dir,
-			     end == dir ? "./" : "/", command);
-		if (n > 0 && n < PATH_MAX) {
-			error = executable(candidate);
-			if (!error) {
-				strcpy(ret, candidate);
-				return true;
-			}
-			if (error == EACCES && !*denied)
-				strcpy(denied, candidate);
+		if (snprintf(candidate, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir,
+			     end == dir ? "./" : "/", command) >= PATH_MAX)
+			continue;
+		error = executable(candidate);
+		if (!error) {
+			strcpy(ret, candidate);
+			return true;
 		}
-		if (!*end)
-			break;
+		if (error == EACCES && !*denied)
+			strcpy(denied, candidate);
 	}
 	if (*denied)
 		return explain(denied, EACCES);

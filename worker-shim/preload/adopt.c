@@ -134,11 +134,11 @@ static void attach(struct slot *slot)
 
 	if (slot->app.addr.flags & HANDOFF_V6ONLY)
 		(void)real.setsockopt(shadow, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 }, sizeof(int));
-	(void)slot_hide(slot, HIDDEN_SHADOW, &shadow);
+	(void)slot_hide(slot, HIDDEN_SHADOW, shadow);
 	if (rendezvous_meet(slot, true, -1, &meeting) < 0)
 		return;
-	(void)slot_hide(slot, HIDDEN_TX, &meeting.tx);
-	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, &meeting.rendezvous);
+	(void)slot_hide(slot, HIDDEN_TX, meeting.tx);
+	(void)slot_hide(slot, HIDDEN_RENDEZVOUS, meeting.rendezvous);
 	slot_map_page(slot, meeting.page);
 	if (slot->domain == AF_UNIX)
 		strcpy(slot->app.path, meeting.path);

@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-#define ENVIRON_VARIABLES 11 /* those of handoff_wire.h, and LD_PRELOAD */
+#define ENVIRON_VARIABLES 12 /* those of handoff_wire.h, and LD_PRELOAD */
 
 /* Of this process, when it began: an app may change it. All zero: nothing is put back. */
 struct environ_kept {

@@ -5,20 +5,16 @@
 
 #include <sys/syscall.h>
 
-static const char *skip_spaces(const char *p)
-{
-	return p + strspn(p, " ");
-}
-
 /* Reads "key: NUMBER" at *@p, with spaces before both, and moves past it. */
 static bool read_field(const char **p, const char *key, unsigned base, uint64_t max, uint64_t *ret)
 {
 	size_t len = strlen(key);
 
-	*p = skip_spaces(*p);
+	*p += strspn(*p, " ");
 	if (strncmp(*p, key, len) != 0 || (*p)[len] != ':')
 		return false;
-	*p = skip_spaces(*p + len + 1);
+	*p += len + 1;
+	*p += strspn(*p, " ");
 	return handoff_read_digits(p, base, max, ret);
 }
 

@@ -54,23 +54,18 @@ static bool is_taken(int fd, const struct handoff_place *app)
 	return false;
 }
 
-static bool is_ours_unix(int fd, const struct sockaddr *addr, socklen_t len,
-			 struct handoff_place *ret)
-{
-	ret->addr.family = HANDOFF_UNIX;
-	return real_int_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX &&
-	       real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
-	       find_socket_at(addr, len, ret->path);
-}
-
 /* Whether this bind() is the broker's business. What is wrong is left to the kernel. */
 static bool is_ours(int fd, const struct sockaddr *addr, socklen_t len, struct handoff_place *ret)
 {
 	*ret = (struct handoff_place){ 0 };
 	if (!shim.active || !addr || len < sizeof(sa_family_t) || (unsigned)fd >= TABLE_FDS)
 		return false;
-	if (addr->sa_family == AF_UNIX)
-		return is_ours_unix(fd, addr, len, ret);
+	if (addr->sa_family == AF_UNIX) {
+		ret->addr.family = HANDOFF_UNIX;
+		return real_int_option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX &&
+		       real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+		       find_socket_at(addr, len, ret->path);
+	}
 	if (!handoff_from_sockaddr(addr, len, &ret->addr) || !ret->addr.port)
 		return false;
 	if (addr_port_listed(shim.private_ports, ret->addr.port) ||
@@ -306,14 +301,14 @@ static int swap_in(struct slot *slot, int fd, int rx)
 static int take_over(struct slot *slot, int fd, struct handoff_meeting *m)
 {
 	bool had_shadow = slot_hidden(slot, HIDDEN_SHADOW) >= 0;
-	int r = had_shadow ? 0 : slot_hide_copy(slot, HIDDEN_SHADOW, fd);
+	int r = had_shadow ? 0 : slot_hide(slot, HIDDEN_SHADOW, fd);
 
 	if (!had_shadow && r == 0)
 		options_collect(&slot->options, fd, slot->domain, SOCK_STREAM);
 	if (r == 0)
-		r = slot_hide(slot, HIDDEN_TX, &m->tx);
+		r = slot_hide(slot, HIDDEN_TX, m->tx);
 	if (r == 0)
-		r = slot_hide(slot, HIDDEN_RENDEZVOUS, &m->rendezvous);
+		r = slot_hide(slot, HIDDEN_RENDEZVOUS, m->rendezvous);
 	if (r == 0)
 		r = swap_in(slot, fd, m->rx);
 	if (r < 0) {

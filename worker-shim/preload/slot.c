@@ -16,7 +16,7 @@ uint64_t slot_socket_ino(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (uint64_t)st.st_ino : 0;
 }
 
-int slot_hide_copy(struct slot *slot, enum hidden_role role, int fd)
+int slot_hide(struct slot *slot, enum hidden_role role, int fd)
 {
 	_keep_errno_ int saved = errno;
 	struct hidden *hidden = &slot->hidden[role];
@@ -30,15 +30,6 @@ int slot_hide_copy(struct slot *slot, enum hidden_role role, int fd)
 	atomic_store(&hidden->ino, slot_socket_ino(moved));
 	atomic_store(&hidden->fd, moved);
 	return 0;
-}
-
-int slot_hide(struct slot *slot, enum hidden_role role, int *fd)
-{
-	int r = slot_hide_copy(slot, role, *fd);
-
-	if (r == 0)
-		handoff_close_fd(fd);
-	return r;
 }
 
 /* Which of its hidden descriptors @slot has at @fd, or HIDDEN_N. */
@@ -147,7 +138,7 @@ int slot_move_hidden(int fd)
 {
 	struct slot *slot = mark_slot(table_mark(fd));
 	enum hidden_role role = role_of(slot, fd);
-	int r = role == HIDDEN_N ? 0 : slot_hide_copy(slot, role, fd);
+	int r = role == HIDDEN_N ? 0 : slot_hide(slot, role, fd);
 
 	if (r == 0)
 		(void)table_set(fd, 0);

@@ -9,10 +9,7 @@
 uint64_t slot_socket_ino(int fd);
 
 /* Copies @fd to 1000 and above, if it can: @role of @slot, hidden from the app. 0 or -errno. */
-int slot_hide_copy(struct slot *slot, enum hidden_role role, int fd);
-
-/* The same, and closes *@fd. 0: *@fd is -1; -errno: the caller still owns it. */
-int slot_hide(struct slot *slot, enum hidden_role role, int *fd);
+int slot_hide(struct slot *slot, enum hidden_role role, int fd);
 
 /* The descriptor that @slot hides as @role, or -1. */
 static inline int slot_hidden(const struct slot *slot, enum hidden_role role)
