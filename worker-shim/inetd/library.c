@@ -6,9 +6,6 @@
  * parked may load it, too, but only what is executed in its place is parked. It hooks nothing else:
  * a server behind inetd may listen and connect as it likes.
  */
-#include "park.h"
-#include "preload/hooks.h"
-
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +17,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "park.h"
+#include "preload/hooks.h"
 
 /* --- what is told to an interpreter ---------------------------------------------------------- */
 

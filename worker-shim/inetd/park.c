@@ -1,9 +1,5 @@
 #include "park.h"
 
-#include "handoff_addr.h"
-#include "handoff_process.h"
-#include "handoff_take.h"
-
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +8,9 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "handoff_addr.h"
+#include "handoff_process.h"
+#include "handoff_take.h"
 
 /* --- what the environment says --------------------------------------------------------- */
 

@@ -1,9 +1,8 @@
 #include "activate.h"
 
+#include <fcntl.h>
 #include "handoff_meet.h"
 #include "reason.h"
-
-#include <fcntl.h>
 
 #define FIRST_FD 3 /* SD_LISTEN_FDS_START */
 

@@ -1,9 +1,8 @@
 #include "inetd.h"
 
+#include <fcntl.h>
 #include "handoff_meet.h"
 #include "inetd/park.h"
-
-#include <fcntl.h>
 
 static bool meet(const char *at, struct handoff_meeting *ret)
 {

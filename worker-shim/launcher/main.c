@@ -4,11 +4,6 @@
  * The process stays the same: what the broker started is what it watches. So there
  * is nothing to clean up here, and no child.
  */
-#include "activate.h"
-#include "handoff_wire.h"
-#include "inetd.h"
-#include "join.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +12,10 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "activate.h"
+#include "handoff_wire.h"
+#include "inetd.h"
+#include "join.h"
 
 #define LIBRARY_NAME "libworker-shim.so"
 

@@ -1,8 +1,5 @@
 #include "program.h"
 
-#include "handoff_rights.h"
-#include "script.h"
-
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
+#include "handoff_rights.h"
+#include "script.h"
 
 /* What execvp(3) searches when PATH is not set. */
 #define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"

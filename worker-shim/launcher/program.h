@@ -3,10 +3,9 @@
  */
 #pragma once
 
+#include <limits.h>
 #include "elf.h"
 #include "reason.h"
-
-#include <limits.h>
 
 /* The kernel follows as many interpreters of interpreters before it says ELOOP. */
 #define PROGRAM_SCRIPTS 5

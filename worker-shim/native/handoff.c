@@ -1,9 +1,8 @@
 #include "handoff.h"
 
+#include <sys/mman.h>
 #include "handoff_meet.h"
 #include "handoff_take.h"
-
-#include <sys/mman.h>
 
 static_assert(HANDOFF_REASON_MAX == HANDOFF_REASON_SIZE, "handoff.h stands alone");
 

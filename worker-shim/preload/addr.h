@@ -21,9 +21,8 @@
  */
 #pragma once
 
-#include "handoff_addr.h"
-
 #include <errno.h>
+#include "handoff_addr.h"
 
 /*
  * Writes @addr as an app with a socket of @domain (AF_INET, AF_INET6, AF_UNIX) expects it, and

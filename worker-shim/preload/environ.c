@@ -1,9 +1,8 @@
 #include "environ.h"
 
-#include "handoff_wire.h"
-
 #include <dlfcn.h>
 #include <stdlib.h>
+#include "handoff_wire.h"
 
 /* More than that is no environment but a mistake, and the stack of a thread may be small. */
 #define ROOM_MAX (96 * 1024)

@@ -1,9 +1,8 @@
 #include "fdinfo.h"
 
+#include <sys/syscall.h>
 #include "addr.h"
 #include "real.h"
-
-#include <sys/syscall.h>
 
 /* Reads "key: NUMBER" at *@p, with spaces before both, and moves past it. */
 static bool read_field(const char **p, const char *key, unsigned base, uint64_t max, uint64_t *ret)

@@ -3,11 +3,10 @@
  */
 #pragma once
 
-#include "handoff_wire.h"
-
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include "handoff_wire.h"
 
 struct epoll_event;
 struct iovec;

@@ -1,9 +1,9 @@
 /*
  * hooks_accept.c - accept() and accept4(), the hot path: one recvmsg() and a few comparisons.
  */
-#include "hooks.h"
 #include "adopt.h"
 #include "epollset.h"
+#include "hooks.h"
 #include "owner.h"
 #include "shim.h"
 #include "slot.h"

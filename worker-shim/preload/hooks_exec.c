@@ -2,14 +2,13 @@
  * hooks_exec.c - programs that this process executes have the library, too: see environ.h. They may
  * be in a vfork child, so everything is on the stack.
  */
-#include "hooks.h"
-#include "adopt.h"
-#include "environ.h"
-#include "real.h"
-
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "adopt.h"
+#include "environ.h"
+#include "hooks.h"
+#include "real.h"
 
 /*
  * What comes before exec: *@envp gets what is missing, on the stack of the function that uses this.

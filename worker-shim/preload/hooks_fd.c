@@ -4,16 +4,15 @@
  * A vfork child has descriptors of its own and goes straight to libc: what it closes on the
  * way to exec, ours included, is its own copy.
  */
-#include "hooks.h"
-#include "adopt.h"
-#include "epollset.h"
-#include "owner.h"
-#include "shim.h"
-#include "slot.h"
-
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include "adopt.h"
+#include "epollset.h"
+#include "hooks.h"
+#include "owner.h"
+#include "shim.h"
+#include "slot.h"
 
 #define FLAG_UNSHARE 2 /* CLOSE_RANGE_UNSHARE: musl has no name for it */
 

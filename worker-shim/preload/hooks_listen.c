@@ -1,14 +1,13 @@
 /*
  * hooks_listen.c - from bind() to shutdown() of a listening socket.
  */
-#include "hooks.h"
+#include <sys/epoll.h>
 #include "adopt.h"
 #include "fdinfo.h"
+#include "hooks.h"
 #include "owner.h"
 #include "shim.h"
 #include "slot.h"
-
-#include <sys/epoll.h>
 
 #define MAX_ITEMS  128
 #define MAX_COPIES 64

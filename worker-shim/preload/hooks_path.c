@@ -3,10 +3,9 @@
  * run may have left, before it binds, and sets mode and owner after that. Of what the broker serves
  * this would shut others out: it is left undone, and succeeds.
  */
+#include <sys/stat.h>
 #include "hooks.h"
 #include "shim.h"
-
-#include <sys/stat.h>
 
 static const char *last_part(const char *path)
 {

@@ -12,12 +12,11 @@
  * accept on a channel what only the hook can take out of it, and runtimes that try it can
  * do without. All others pass through as they are.
  */
+#include <stdarg.h>
+#include <sys/syscall.h>
 #include "hooks.h"
 #include "shim.h"
 #include "slot.h"
-
-#include <stdarg.h>
-#include <sys/syscall.h>
 
 /* A hook that is libc's function with another descriptor. */
 #define ANSWERED(type, name, parameters, ...)                                                      \

@@ -7,12 +7,11 @@
  */
 #pragma once
 
-#include "hooks.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "hooks.h"
 
 #define REAL_POINTER(type, name, ...) __typeof__(hook_##name) *(name);
 

@@ -1,10 +1,9 @@
 #include "shim.h"
 
+#include <sys/stat.h>
 #include "adopt.h"
 #include "environ.h"
 #include "owner.h"
-
-#include <sys/stat.h>
 
 struct shim shim;
 

@@ -1,10 +1,9 @@
 #include "slot.h"
 
-#include "owner.h"
-#include "real.h"
-
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "owner.h"
+#include "real.h"
 
 /* Out of the way of select() and of small loops; lower where the limit forbids that. */
 static const int hidden_floors[] = { 1000, 200, 50, 20, 3 };

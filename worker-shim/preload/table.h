@@ -24,11 +24,10 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include "addr.h"
 #include "handoff_page.h"
 #include "options.h"
-
-#include <stdatomic.h>
 
 /* As fs.nr_open: beyond it is libc's. Zero pages until they are used: it costs addresses only. */
 #define TABLE_FDS   (1 << 20)
