@@ -219,14 +219,16 @@ __attribute__((destructor)) static void end(void)
 	static __typeof__(&hook_##name) real;                                                      \
 	real = real ? real : (__typeof__(real))dlsym(RTLD_NEXT, #name)
 
-#define TOUCHING(type, name, parameters, ...)                                                      \
+#define HOOKED(type, name, parameters, before, ...)                                                \
 	HOOK(type, name, parameters)                                                               \
 	type hook_##name parameters                                                                \
 	{                                                                                          \
 		REAL(name);                                                                        \
-		touch(fd);                                                                         \
+		before;                                                                            \
 		return real(__VA_ARGS__);                                                          \
 	}
+
+#define TOUCHING(type, name, parameters, ...) HOOKED(type, name, parameters, touch(fd), __VA_ARGS__)
 
 HOOKS_ANSWERED(TOUCHING)
 TOUCHING(int, dup, (int fd), fd)
@@ -259,31 +261,24 @@ TOUCHING(int, shutdown, (int fd, int how), fd, how)
 COPYING(fcntl)
 COPYING(fcntl64)
 
-#define POLLING(name, parameters, ...)                                                             \
-	HOOK(int, name, parameters)                                                                \
-	int hook_##name parameters                                                                 \
-	{                                                                                          \
-		REAL(name);                                                                        \
-		for (nfds_t i = 0; waits && i < n; i++)                                            \
-			touch(fds[i].fd);                                                          \
-		return real(__VA_ARGS__);                                                          \
-	}
+static void touch_polled(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; waits && i < n; i++)
+		touch(fds[i].fd);
+}
 
-POLLING(poll, (struct pollfd * fds, nfds_t n, int ms), fds, n, ms)
-POLLING(ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *t, const sigset_t *mask), fds,
-	n, t, mask)
+HOOKED(int, poll, (struct pollfd * fds, nfds_t n, int ms), touch_polled(fds, n), fds, n, ms)
+HOOKED(int, ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *t, const sigset_t *mask),
+       touch_polled(fds, n), fds, n, t, mask)
 
-#define SELECTING(name, parameters, ...)                                                           \
-	HOOK(int, name, parameters)                                                                \
-	int hook_##name parameters                                                                 \
-	{                                                                                          \
-		REAL(name);                                                                        \
-		if ((r && FD_ISSET(STDIN_FILENO, r)) || (w && FD_ISSET(STDOUT_FILENO, w)))         \
-			touch(STDIN_FILENO);                                                       \
-		return real(__VA_ARGS__);                                                          \
-	}
+static void touch_selected(const fd_set *r, const fd_set *w)
+{
+	if ((r && FD_ISSET(STDIN_FILENO, r)) || (w && FD_ISSET(STDOUT_FILENO, w)))
+		touch(STDIN_FILENO);
+}
 
-SELECTING(select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t), n, r, w, e, t)
-SELECTING(pselect,
-	  (int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *m), n,
-	  r, w, e, t, m)
+HOOKED(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t),
+       touch_selected(r, w), n, r, w, e, t)
+HOOKED(int, pselect,
+       (int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *m),
+       touch_selected(r, w), n, r, w, e, t, m)

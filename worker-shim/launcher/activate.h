@@ -2,11 +2,10 @@
  * activate.h - the listeners of a program that expects to be started with them: they are channels,
  * made before it is executed.
  *
- * systemd		descriptors 3, 4, ...; LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES;
- * sd_listen_fds(3) einhorn		EINHORN_FD_COUNT, EINHORN_FD_0, EINHORN_FD_FAMILY_0, ...,
- * EINHORN_MASTER_PID server-starter	SERVER_STARTER_PORT="8080=3;127.0.0.1:8081=4",
- * SERVER_STARTER_GENERATION
- * inetd		descriptors 0 and 1; inetd-stderr: 2 as well
+ *	systemd		descriptors 3, 4, ...; LISTEN_FDS and so on, as in sd_listen_fds(3)
+ *	einhorn		EINHORN_FD_COUNT, EINHORN_FD_0, EINHORN_FD_FAMILY_0, EINHORN_MASTER_PID
+ *	server-starter	SERVER_STARTER_PORT="8080=3;127.0.0.1:8081=4", SERVER_STARTER_GENERATION
+ *	inetd		descriptors 0 and 1; inetd-stderr: 2 as well
  *
  * Between the exec and the moment when the preload library in the program has connections of its
  * own, what the launcher said HELLO with keeps the channels alive: it is not close-on-exec. The

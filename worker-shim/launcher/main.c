@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "activate.h"
-#include "handoff_wire.h"
+#include "handoff_addr.h"
 #include "inetd.h"
 #include "join.h"
 
@@ -59,18 +59,6 @@ static const char *default_library(void)
 	return BROKER_LIBEXECDIR "/" LIBRARY_NAME;
 }
 
-static bool parse_fd(const char *text, int *ret)
-{
-	char *end;
-	long value;
-
-	value = strtol(text, &end, 10);
-	if (end == text || *end || value < 0 || value > INT_MAX || fcntl((int)value, F_GETFD) < 0)
-		return false;
-	*ret = (int)value;
-	return true;
-}
-
 /* Only V and h are also options of one letter. */
 static const struct option longs[] = {
 	{ "library", required_argument, NULL, 'l' },
@@ -101,13 +89,18 @@ static const char **const texts[] = {
 
 static bool take_option(int c)
 {
+	const char *text = optarg;
+	uint64_t fd;
+
 	switch (c) {
 	case 0: /* a flag in longs[] */
 		break;
 	case 's':
-		if (!parse_fd(optarg, &options.status_fd))
+		if (!handoff_read_digits(&text, 10, INT_MAX, &fd) || *text ||
+		    fcntl((int)fd, F_GETFD) < 0)
 			return reason_set(LAUNCH_USAGE, "--status-fd %s: not an open descriptor",
 					  optarg);
+		options.status_fd = (int)fd;
 		break;
 	case 'b':
 		options.native = !strcmp(optarg, "native");
