@@ -63,34 +63,27 @@ int user_lookup(const struct conf_names *names, const char *user, const char *gr
 {
 	struct user_info info = { .ids = { .uid = geteuid(), .gid = getegid() } };
 	const struct conf_name *name = NULL;
-	unsigned id, gid;
+	unsigned gid;
+	bool number = user && user_parse_id(user, &info.ids.uid);
+	int r = 0;
 
-	if (user) {
-		bool number = user_parse_id(user, &id);
-
-		/* Numbers for both are taken as they are, whoever else asks for this user. */
-		if (!number || !group || !user_parse_id(group, &gid))
-			name = find(names, false, user);
-		if (!number && (!name || name->state != NAME_KNOWN))
-			return fail(name, "user", user, error);
-		if (name && name->state != NAME_KNOWN)
-			name = NULL;
-		info.ids.uid = number ? id : name->uid;
-	}
-	if (group) {
-		int r = user_find_group(names, group, &info.ids.gid, error);
-
-		if (r < 0)
-			return r;
-	} else if (name) {
+	/* Numbers for both are taken as they are, whoever else asks for this user. */
+	if (user && (!number || !group || !user_parse_id(group, &gid)))
+		name = find(names, false, user);
+	if (name && name->state == NAME_KNOWN) {
+		info.ids.uid = name->uid;
 		info.ids.gid = name->gid;
-	}
-	if (name) {
 		memcpy(info.name, name->name, sizeof(info.name));
 		memcpy(info.home, name->home, sizeof(info.home));
 		memcpy(info.ids.groups, name->groups, sizeof(info.ids.groups));
 		info.ids.n_groups = name->n_groups;
+	} else if (user && !number) {
+		return fail(name, "user", user, error);
 	}
+	if (group)
+		r = user_find_group(names, group, &info.ids.gid, error);
+	if (r < 0)
+		return r;
 	/* It is the first of them, or in the place of the user's own. */
 	info.ids.groups[0] = info.ids.gid;
 	info.ids.n_groups += info.ids.n_groups == 0;
