@@ -380,13 +380,10 @@ int control_open(struct control *ctl, struct strbuf *error)
 	if (bc->control == CONTROL_OFF)
 		return 0;
 	r = set_path(ctl, bc);
+	if (r == 0 && bc->control_group)
+		r = user_find_group(bc->names, bc->control_group, &ctl->group, error);
 	if (r < 0)
 		return r;
-	if (bc->control_group) {
-		r = user_find_group(bc->names, bc->control_group, &ctl->group, error);
-		if (r < 0)
-			return r;
-	}
 	r = open_socket(ctl, error);
 	if (r < 0)
 		strbuf_add(error, "; set control in [broker]");

@@ -22,18 +22,12 @@ static size_t n_given;
 static size_t n_stored, store_max;
 
 /* What it is called in the store: nothing else has its inode as long as it lives. */
-struct store_name {
-	char text[32];
-};
-
-static struct store_name store_name(int fd)
+static void add_name(struct strbuf *out, int fd)
 {
-	struct store_name name;
 	struct stat st = { 0 };
 
 	(void)fstat(fd, &st);
-	snprintf(name.text, sizeof(name.text), "broker-%llu", (unsigned long long)st.st_ino);
-	return name;
+	strbuf_addf(out, "broker-%llu", (unsigned long long)st.st_ino);
 }
 
 void given_read(void)
@@ -50,12 +44,12 @@ void given_read(void)
 	for (size_t i = 0; given && i < n; i++) {
 		struct kept_given *g = &given[n_given];
 		size_t len = name ? strcspn(name, ":") : 0;
-		struct store_name own;
+		STRBUF(own, 32);
 
 		g->fd = FIRST_FD + (int)i;
-		own = store_name(g->fd);
+		add_name(&own, g->fd);
 		g->by = GIVEN_UNIT;
-		if (name && len == strlen(own.text) && !memcmp(name, own.text, len))
+		if (name && len == own.len && !memcmp(name, own.text, len))
 			g->by = GIVEN_STORE;
 		if (name)
 			name += len + (name[len] == ':');
@@ -156,7 +150,8 @@ enum given_by given_keep(int fd)
 
 	if (by != GIVEN_NOT || n_stored >= store_max)
 		return by;
-	strbuf_addf(&text, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", store_name(fd).text);
+	strbuf_add(&text, "FDSTORE=1\nFDPOLL=0\nFDNAME=");
+	add_name(&text, fd);
 	if (!notify_send(text.text, fd))
 		return GIVEN_NOT;
 	n_stored++;
@@ -169,7 +164,8 @@ static void leave_store(int fd)
 
 	/* Whenever that is read: from now on nobody connects, and another may have the port. */
 	(void)shutdown(fd, SHUT_RDWR);
-	strbuf_addf(&text, "FDSTOREREMOVE=1\nFDNAME=%s", store_name(fd).text);
+	strbuf_add(&text, "FDSTOREREMOVE=1\nFDNAME=");
+	add_name(&text, fd);
 	if (notify_send(text.text, -1))
 		n_stored--;
 }
