@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include "base/fd.h"
+#include "base/words.h"
 #include "config/conf.h"
 #include "sys/loop.h"
 
@@ -36,9 +37,7 @@ static enum ctl_exit exit_of(const char *code)
 		return CTL_ABORTED;
 	if (!strcmp(code, "unfinished"))
 		return CTL_UNFINISHED;
-	if (!strcmp(code, "bad-request") || !strcmp(code, "unknown-command"))
-		return CTL_USAGE;
-	return CTL_FAILED;
+	return words_have("bad-request unknown-command", code) ? CTL_USAGE : CTL_FAILED;
 }
 
 static enum ctl_exit print_error(const struct json_value *error)

@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -358,22 +359,15 @@ void client_close(struct client *c)
 	*c = CLIENT_INIT;
 }
 
-static bool has_control(const char *word)
-{
-	for (; *word; word++)
-		if ((unsigned char)*word < 0x20 || *word == 0x7f)
-			return true;
-	return false;
-}
-
 int client_ask(struct client *c, char *const *words, size_t n)
 {
 	STRBUF(line, CLIENT_REQUEST_MAX + 1);
 	size_t sent = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (has_control(words[i]))
-			return -EINVAL;
+		for (const char *at = words[i]; *at; at++)
+			if (iscntrl((unsigned char)*at))
+				return -EINVAL;
 		if (i > 0)
 			strbuf_add(&line, " ");
 		words_add_quoted(&line, words[i]);

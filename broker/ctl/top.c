@@ -134,11 +134,11 @@ static void take_answers(struct live *live)
 	int r = 0;
 
 	while (live->end == TOP_GOES_ON && (r = client_next(&live->ctl->client)) == 0) {
-		const char *type = json_doc_text(view_last(&live->ctl->client.view), "type");
+		const struct json_value *line = view_last(&live->ctl->client.view);
 
-		if (strcmp(type, "error") == 0)
+		if (json_doc_is(line, "type", "error"))
 			live->end = TOP_REFUSED;
-		else if (strcmp(type, "end") == 0)
+		else if (json_doc_is(line, "type", "end"))
 			take_answer(live);
 	}
 	if (r == -EBADMSG)
