@@ -352,18 +352,15 @@ enum ctl_exit ctl_doctor(struct ctl *ctl)
 {
 	static struct doctor d; /* all zero, and untouched pages cost nothing */
 	struct strbuf text = STRBUF_GROWS(ANSWER_MAX);
-	bool served = false;
 	STRBUF(error, 1024);
+	bool served;
 
 	d.facts = (struct doctor_facts){ .own_uid = geteuid(), .json = STRBUF_GROWS(ANSWER_MAX) };
 	if (find_facts(&d, &ctl->request, &error) < 0) {
 		out_error("%s", error.len ? error.text : "out of memory");
-	} else {
-		served = doctor_text(&d.facts, ctl->json, &text);
-		out_buf(&text);
+		return CTL_FAILED;
 	}
-	pid_set_deinit(&d.tree);
-	strlist_free(d.command);
-	strbuf_deinit(&d.facts.json);
+	served = doctor_text(&d.facts, ctl->json, &text);
+	out_buf(&text);
 	return served ? CTL_OK : CTL_FAILED;
 }

@@ -64,22 +64,20 @@ static void close_terminal(const struct termios *before)
 /* Draws over the old lines, without flicker. */
 static void draw(struct live *live)
 {
-	struct strbuf text = STRBUF_GROWS(TEXT_MAX);
+	struct strbuf text = STRBUF_GROWS(TEXT_MAX), drawn = STRBUF_GROWS(TEXT_MAX);
 	struct screen screen = out_screen(&text);
-	size_t len;
 
 	top_text(&live->top, &screen);
-	out_text("\033[H");
 	/* Each line ends in a newline. The last one has none on the screen: that would scroll. */
-	for (size_t at = 0; !text.cut && at < text.len; at += len + 1) {
-		const char *line = text.text + at;
-
-		len = (size_t)((const char *)memchr(line, '\n', text.len - at) - line);
-		out_bytes(line, len);
-		out_text(at + len + 1 < text.len ? "\033[K\r\n" : "\033[K\033[J");
+	if (text.len && !text.cut) {
+		text.text[text.len - 1] = '\0';
+		strbuf_add_filled(&drawn, text.text, "\n", "\033[K\r\n");
 	}
-	(void)out_flush();
 	strbuf_deinit(&text);
+	out_text("\033[H");
+	out_buf(&drawn);
+	out_text("\033[K\033[J");
+	(void)out_flush();
 }
 
 /* --- the broker -------------------------------------------------------------------------- */
