@@ -1,5 +1,6 @@
 #include "top_text.h"
 
+#include "base/words.h"
 #include "ctl/status_text.h"
 
 #define SLOTS_MAX 60 /* of a reload, shown one by one */
@@ -69,8 +70,7 @@ static bool finds(const struct top *top, const struct view_service *s)
 {
 	for (const struct view_row *row = &top->now->rows[s->first]; row < &top->now->rows[s->end];
 	     row++)
-		if ((json_doc_is(row->object, "type", "service") ||
-		     json_doc_is(row->object, "type", "worker")) &&
+		if (words_have("service worker", json_doc_text(row->object, "type")) &&
 		    workers_match(row->object, top->live.search))
 			return true;
 	return false;

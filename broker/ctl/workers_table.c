@@ -124,14 +124,11 @@ static void add_why(const struct json_value *worker, struct strbuf *out)
 
 bool workers_match(const struct json_value *line, const char *search)
 {
-	static const char *const keys[] = { "service", "worker", "state" };
-	STRBUF(why, 1024);
+	STRBUF(text, 2048);
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (strcasestr(json_doc_text(line, keys[i]), search))
-			return true;
-	add_why(line, &why);
-	return strcasestr(why.text, search);
+	(void)text_expand(&text, "$service\n$worker\n$state\n", line);
+	add_why(line, &text);
+	return strcasestr(text.text, search);
 }
 
 static bool make_rows(const struct view *now, const struct workers_live *live,
