@@ -98,9 +98,9 @@ int ask_signals(const int *signals, size_t n)
 }
 
 /* Waits for more of the answer. MORE_FOLLOWS, or how waiting has ended: an enum ctl_exit. */
-static int wait_more(struct ask *ask, const struct ctl *ctl, int signals)
+static int wait_more(struct ask *ask, int signals)
 {
-	struct pollfd fds[3] = { { .fd = ctl->client.fd, .events = POLLIN },
+	struct pollfd fds[3] = { { .fd = ask->ctl->client.fd, .events = POLLIN },
 				 { .fd = signals, .events = POLLIN },
 				 { .fd = STDOUT_FILENO, .events = 0 } };
 	int silent = 0;
@@ -112,7 +112,7 @@ static int wait_more(struct ask *ask, const struct ctl *ctl, int signals)
 		int wait_ms = ask_wait_ms(ask, TICK_MS), r = poll(fds, ARRAY_SIZE(fds), wait_ms);
 
 		if (r < 0 && errno != EINTR)
-			return ask_print_failure(ctl, -errno);
+			return ask_print_failure(ask->ctl, -errno);
 		if (r < 0)
 			continue;
 		if (fds[1].revents)
@@ -133,8 +133,8 @@ static int wait_more(struct ask *ask, const struct ctl *ctl, int signals)
 		if (wait_ms < TICK_MS)
 			return CTL_TOO_LONG;
 		silent += TICK_MS;
-		if (ask->patience_ms >= 0 && silent >= ask->patience_ms)
-			return ask_print_failure(ctl, -ETIMEDOUT);
+		if (!ask->is_patient && silent >= ASK_PATIENCE_MS)
+			return ask_print_failure(ask->ctl, -ETIMEDOUT);
 		if (ask->line)
 			ask->line(ask, NULL);
 	}
@@ -145,6 +145,8 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 	_cleanup_fd_ int signals = -1;
 	int r, code = MORE_FOLLOWS;
 
+	ask->ctl = ctl;
+	ask->began_ms = loop_clock_ms();
 	if (ctl->client.fd < 0 && ask_connect(ctl) != CTL_OK)
 		return CTL_NO_BROKER;
 	r = client_ask(&ctl->client, ctl->words, ctl->n_words);
@@ -156,7 +158,7 @@ enum ctl_exit ask_run(struct ask *ask, struct ctl *ctl)
 	while (code == MORE_FOLLOWS) {
 		r = client_next(&ctl->client);
 		code = r == 0	      ? take_line(ask, ctl)
-		       : r == -EAGAIN ? wait_more(ask, ctl, signals)
+		       : r == -EAGAIN ? wait_more(ask, signals)
 				      : (int)ask_print_failure(ctl, r);
 	}
 	return (enum ctl_exit)code;

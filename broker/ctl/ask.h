@@ -33,10 +33,12 @@ struct ctl {
 	struct client client;
 };
 
-/* A running broker answers within milliseconds, a stopped one (SIGSTOP) never. */
+/* How long silence is borne. A running broker answers within milliseconds, a stopped one never. */
 #define ASK_PATIENCE_MS 10000
 
 struct ask {
+	const struct ctl *ctl; /* this and the next are set by ask_run() */
+	int64_t began_ms;
 	/*
 	 * Takes a line that is neither the end nor an error; and NULL twice a second while nothing
 	 * comes. NULL: such lines are passed over.
@@ -46,8 +48,8 @@ struct ask {
 				 */
 	/* Only the output matters: stop when nobody reads it any more. */
 	bool only_prints;
-	int patience_ms;  /* give up after so long a silence; -1: never */
-	int64_t until_ms; /* and then, by loop_clock_ms(), with CTL_TOO_LONG; 0: never */
+	bool is_patient;  /* never give up, however long it is silent */
+	int64_t until_ms; /* give up then, by loop_clock_ms(), with CTL_TOO_LONG; 0: never */
 };
 
 /*

@@ -157,7 +157,7 @@ static void add_values(struct ctl *ctl, enum command_kind kind, struct strbuf *o
 		[KIND_PATH] = ":files\n",
 		[KIND_COLOR] = "auto\nalways\nnever\n",
 	};
-	struct ask ask = { .patience_ms = ASK_PATIENCE_MS };
+	struct ask ask = { .line = NULL };
 	bool services = kind == KIND_SERVICE || kind == KIND_TARGET;
 	bool workers = kind == KIND_WORKER || kind == KIND_TARGET || kind == KIND_PINNED;
 

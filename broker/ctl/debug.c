@@ -275,7 +275,7 @@ static void take_line(struct ask *ask, const struct json_value *line)
 {
 	if (!json_doc_is(line, "type", "waits"))
 		return;
-	ask->patience_ms = -1;
+	ask->is_patient = true;
 	out_error("waiting for its next connection%s",
 		  json_doc_truth(line, "from") ? " from your source: send your own request"
 					       : "; --from CIDR waits for one of that source");
@@ -283,7 +283,7 @@ static void take_line(struct ask *ask, const struct json_value *line)
 
 enum ctl_exit ctl_debug(struct ctl *ctl)
 {
-	struct ask ask = { .patience_ms = ASK_PATIENCE_MS, .line = ctl->json ? NULL : take_line };
+	struct ask ask = { .line = ctl->json ? NULL : take_line };
 	enum ctl_exit code = ask_run(&ask, ctl);
 	const struct view_row *row = view_next(&ctl->client.view, NULL, "debug", NULL);
 	struct debug d = { .ctl = ctl, .held = row ? row->object : NULL };

@@ -9,22 +9,20 @@
 
 struct show {
 	struct ask ask;
-	const struct ctl *ctl;
 	char section[LINES_SECTION]; /* of the configuration: that of the option printed last */
-	int64_t began_ms;
-	unsigned n_lines; /* shown as they came */
+	unsigned n_lines;	     /* shown as they came */
 };
 
 /* Most lines are printed as they come; those of a status are kept for its end. */
 static void take_line(struct ask *ask, const struct json_value *line)
 {
 	struct show *s = container_of(ask, struct show, ask);
-	const struct json_value *last = view_last(&s->ctl->client.view);
+	const struct json_value *last = view_last(&ask->ctl->client.view);
 	struct strbuf text = STRBUF_GROWS(LINE_TEXT_MAX);
 	struct screen screen = out_screen(&text);
 
 	/* A step on the way is a bar, which moves while nothing comes. */
-	if (out_is_terminal() && lines_add_bar(last, loop_clock_ms() - s->began_ms, &screen)) {
+	if (out_is_terminal() && lines_add_bar(last, loop_clock_ms() - ask->began_ms, &screen)) {
 		s->n_lines++;
 		out_progress(&text);
 		return;
@@ -127,9 +125,7 @@ enum ctl_exit ctl_show(struct ctl *ctl)
 		.ask = { .line = ctl->json ? NULL : take_line,
 			 .ends_at_interrupt = rolls,
 			 .only_prints = id == COMMAND_EVENTS,
-			 .patience_ms = follows || (rolls && !plan) ? -1 : ASK_PATIENCE_MS },
-		.ctl = ctl,
-		.began_ms = loop_clock_ms(),
+			 .is_patient = follows || (rolls && !plan) },
 	};
 	enum ctl_exit code = ask_run(&s.ask, ctl);
 	struct strbuf text = STRBUF_GROWS(TEXT_MAX);

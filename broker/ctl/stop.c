@@ -21,8 +21,6 @@ enum { THE_BROKER, ITS_PARENT, ITS_LOCK, ENDS };
 
 struct stop {
 	struct ask ask;
-	const struct ctl *ctl;
-	int64_t began_ms;
 	pid_t parent;	/* of the process that we talk to, as long as that may be what is meant */
 	int ends[ENDS]; /* owned; readable once it has ended; -1: that cannot be seen */
 	bool begun;	/* the broker has answered */
@@ -102,7 +100,7 @@ static void show_progress(const struct stop *s)
 
 	/* The last column stays free: some terminals would wrap the line. */
 	line.width--;
-	text_add_age(&age, loop_clock_ms() - s->began_ms);
+	text_add_age(&age, loop_clock_ms() - s->ask.began_ms);
 	text_addf(&line, TEXT_PLAIN, "the broker stops  %s  %s", age.text, s->left.text);
 	out_progress(&text);
 }
@@ -116,16 +114,16 @@ static void take_line(struct ask *ask, const struct json_value *line)
 		if (!s->begun)
 			watch(s, line);
 		s->begun = true;
-		ask->patience_ms = -1;
+		ask->is_patient = true;
 		strbuf_deinit(&s->left);
 		(void)text_expand(&s->left,
 				  "workers left: $workers{, open connections: $connections}"
 				  "{, the first is $worker}",
 				  line);
-		if (*message && !s->ctl->json)
+		if (*message && !ask->ctl->json)
 			out_error_from(message);
 	}
-	if (s->begun && !s->ctl->json && out_is_terminal())
+	if (s->begun && !ask->ctl->json && out_is_terminal())
 		show_progress(s);
 }
 
@@ -157,20 +155,18 @@ static enum ctl_exit stop_broker(struct ctl *ctl)
 {
 	const struct request_value *timeout = request_option(&ctl->request, "--timeout");
 	_cleanup_fd_ int signals = -1;
-	struct stop s = { .ask = { .line = take_line,
-				   .ends_at_interrupt = true,
-				   .patience_ms = ASK_PATIENCE_MS },
-			  .ctl = ctl,
-			  .began_ms = loop_clock_ms(),
-			  .ends = { -1, -1, -1 },
-			  .left = STRBUF_GROWS(1024) };
+	int64_t until_ms = timeout->text ? loop_clock_ms() + timeout->number : 0;
+	struct stop s = {
+		.ask = { .line = take_line, .ends_at_interrupt = true, .until_ms = until_ms },
+		.ends = { -1, -1, -1 },
+		.left = STRBUF_GROWS(1024)
+	};
 	enum ctl_exit code = ask_connect(ctl), waited;
 	STRBUF(late, 512);
 
 	if (code != CTL_OK)
 		return code;
 	meet(&s, &ctl->client);
-	s.ask.until_ms = timeout->text ? s.began_ms + timeout->number : 0;
 	code = ask_run(&s.ask, ctl);
 	if (!s.begun) /* of an older version: its parent may be anybody */
 		fd_closep(&s.ends[ITS_PARENT]);
