@@ -7,7 +7,7 @@
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/questions.h"
-#include "service/evidence.h"
+#include "service/survey.h"
 #include "service/watch.h"
 #include "sys/log.h"
 #include "worker/command.h"

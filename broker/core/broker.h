@@ -31,7 +31,7 @@ struct broker_launch {
 	struct rlimit nofile;		   /* as the broker was started; workers get it back */
 };
 
-/* What the kernel says of connections, and a worker compared with it: service/evidence.c. */
+/* A look at what the kernel says of connections, and of workers one by one: service/survey.c. */
 struct evidence {
 	struct loop_timer step;
 	struct sockdiag_walk sockets;

@@ -4,7 +4,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/listener.h"
 #include "dispatch/flow.h"
-#include "service/evidence.h"
+#include "service/survey.h"
 #include "service/idle_end.h"
 #include "service/roll.h"
 #include "service/recycle.h"

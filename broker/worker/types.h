@@ -99,7 +99,7 @@ struct worker {
 
 	uint64_t ran_ns; /* with UDP, while it drains: how long its processes have run, ... */
 	int64_t ran_ms;	 /* ... and when that was last seen to change */
-	/* Of service/evidence.c. */
+	/* Of service/survey.c. */
 	unsigned open;		/* connections it holds, when last counted */
 	int64_t counted_ms;	/* evidence::begun_ms of what it was compared with last */
 	uint64_t taken_before;	/* that: connections that it had taken by then */
