@@ -65,13 +65,16 @@ static int ask_all(const struct conf *conf, struct conf_names **names)
 }
 
 /*
- * 1: @req asks for all that is in the file, as far as it can be read, with @words, which the caller
- * frees; 0: there is nothing to ask. -errno.
+ * Asks for all that is in the file, as far as it can be read, and waits for the answers:
+ * *@ret_status is how the process has ended. NULL: the loop hears of them. 0, also if there is
+ * nothing to ask; -errno, with @error or without.
  */
-static int prepare(struct names *n, char ***words, struct spawn_request *req)
+static int begin(struct names *n, int *ret_status, struct strbuf *error)
 {
 	STRBUF(ignored, CONF_ERROR_BYTES); /* whoever reads it for use says what is wrong */
+	struct spawn_request req;
 	struct conf *conf = NULL;
+	char **words = NULL;
 	int r = 0;
 
 	if (n->file && config_file_parse(n->file, &conf, &ignored) == 0)
@@ -80,28 +83,32 @@ static int prepare(struct names *n, char ***words, struct spawn_request *req)
 	if (r < 0 || !n->answers)
 		return r;
 	n->got = 0;
-	r = strlist_append(words, "broker") | strlist_append(words, LOOK_UP_OPTION);
+	r = strlist_append(&words, "broker") | strlist_append(&words, LOOK_UP_OPTION);
 	for (size_t i = 0; r == 0 && i < n->answers->n; i++) {
 		const struct conf_name *name = &n->answers->of[i];
 		char question[CONF_NAME_SIZE + 1] = { name->is_group ? LOOK_UP_GROUP
 								     : LOOK_UP_USER };
 
-		r = strlist_append(words, strcat(question, name->asked));
+		r = strlist_append(&words, strcat(question, name->asked));
 	}
 	/* This program, even if its file is another by now: both ends have one layout. */
-	*req = (struct spawn_request){
+	req = (struct spawn_request){
 		.program = "/proc/self/fd/0",
-		.argv = *words,
+		.argv = words,
 		.output_fd = -1,
 		.socket_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC),
 		.socket_fds = 1,
 		.gain = GAIN_NO,
 	};
-	if (r == 0 && req->socket_fd < 0)
+	if (r == 0 && (req.socket_fd < 0 || getrlimit(RLIMIT_NOFILE, &req.nofile) < 0))
 		r = -errno;
-	if (r == 0 && getrlimit(RLIMIT_NOFILE, &req->nofile) < 0)
-		r = -errno;
-	return r < 0 ? r : 1;
+	if (r == 0)
+		r = ret_status ? starter_ask(&req, LIMIT_MS, (char *)n->answers->of,
+					     n->answers->n * SIZE + 1, ret_status, error)
+			       : helper_spawn(&n->asker, &req, LIMIT_MS, error);
+	strlist_free(words);
+	fd_closep(&req.socket_fd);
+	return r;
 }
 
 /* --- the answers ------------------------------------------------------------------------------ */
@@ -154,15 +161,8 @@ static int finish(struct names *n, int r, int status, struct strbuf *error)
 
 int names_look_up(struct names *n, struct strbuf *error)
 {
-	struct spawn_request req = { .socket_fd = -1 };
-	char **words = NULL;
-	int r = prepare(n, &words, &req), status = 0;
+	int status = 0, r = begin(n, &status, error);
 
-	if (r > 0)
-		r = starter_ask(&req, LIMIT_MS, (char *)n->answers->of, n->answers->n * SIZE + 1,
-				&status, error);
-	strlist_free(words);
-	fd_closep(&req.socket_fd);
 	return finish(n, r, status, error);
 }
 
@@ -184,15 +184,9 @@ static void go_on(struct names *n)
 {
 	while (!n->asker.pid && !list_empty(&n->waiters)) {
 		STRBUF(error, 1024);
-		struct spawn_request req = { .socket_fd = -1 };
-		char **words = NULL;
-		int r = n->asker.broker->stopping ? 0 : prepare(n, &words, &req);
+		int r = n->asker.broker->stopping ? 0 : begin(n, NULL, &error);
 
 		n->round++;
-		if (r > 0)
-			r = helper_spawn(&n->asker, &req, LIMIT_MS, &error);
-		strlist_free(words);
-		fd_closep(&req.socket_fd);
 		if (n->asker.pid)
 			return;
 		r = finish(n, r, 0, &error);
