@@ -62,14 +62,6 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 			value.text, sentence);
 }
 
-bool conf_is_private(const struct service_conf *sc, uint16_t port)
-{
-	for (size_t i = 0; i < sc->n_private_ports; i++)
-		if (port >= sc->private_ports[i].first && port <= sc->private_ports[i].last)
-			return true;
-	return false;
-}
-
 static void check_private(const struct service_conf *sc, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < sc->n_listen; i++) {

@@ -25,9 +25,6 @@ void conf_errors_add(struct conf_errors *errors, unsigned line, const char *fmt,
 /* One "FILE:LINE: text" a line, or "text" where there is no line. */
 void conf_errors_print(const struct conf_errors *errors, const char *file, struct strbuf *out);
 
-/* Whether @port is one of private_ports: the app binds it itself. */
-bool conf_is_private(const struct service_conf *sc, uint16_t port);
-
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors);
 
 /* Two listen addresses of which Linux binds only one, in all services and the broker's own. */

@@ -97,6 +97,14 @@ struct conf_port_range {
 	uint16_t first, last; /* both included */
 };
 
+static inline bool conf_in_ranges(const struct conf_port_range *ranges, size_t n, unsigned number)
+{
+	for (size_t i = 0; i < n; i++)
+		if (number >= ranges[i].first && number <= ranges[i].last)
+			return true;
+	return false;
+}
+
 /* wrap.1 = strace -f: what the command of one slot runs under. */
 struct conf_wrap {
 	unsigned slot;
@@ -270,6 +278,12 @@ struct service_conf {
 	/* Of Unix sockets. NULL: the workers'. */
 	char *socket_mode, *socket_user, *socket_group;
 };
+
+/* Whether @port is one of private_ports: the app binds it itself. */
+static inline bool conf_is_private(const struct service_conf *sc, uint16_t port)
+{
+	return conf_in_ranges(sc->private_ports, sc->n_private_ports, port);
+}
 
 /* Whether it has a process for each connection. */
 static inline bool conf_forks(const struct service_conf *sc)

@@ -38,9 +38,8 @@ static enum health_verdict judge_http(const struct conf_port_range *expected, si
 		expected = &usual;
 		n_expected = 1;
 	}
-	for (size_t i = 0; i < n_expected; i++)
-		if (status >= expected[i].first && status <= expected[i].last)
-			return HEALTH_PASSED;
+	if (conf_in_ranges(expected, n_expected, status))
+		return HEALTH_PASSED;
 	strbuf_addf(why, "it answered with status %u", status);
 	return HEALTH_FAILED;
 }

@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include "config/conf_check.h"
 #include "dispatch/channel.h"
 #include "policy/escape.h"
 #include "sys/log.h"
