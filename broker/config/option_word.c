@@ -343,29 +343,21 @@ static void serve_format(const struct option *opt, const void *value, struct str
 
 /* --- the types ----------------------------------------------------------------------- */
 
-#define PLAIN(ctype)  .size = sizeof(ctype), .plain = sizeof(ctype)
-#define NUMBER(ctype) PLAIN(ctype), .parse = number_parse, .format = number_format
-#define TEXT	      .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
+#define PLAIN(ctype) .size = sizeof(ctype), .plain = sizeof(ctype)
+#define NUMBER(ctype, of, times, what, example)                                                    \
+	PLAIN(ctype), .parse = number_parse, .format = number_format, .units = (of),               \
+		      .scale = (times), .noun = (what), .unit = (example)
+#define TEXT .size = sizeof(char *), .owns = OWNS_TEXT, .format = text_format
 
 #define CHECKED(what) TEXT, .may_unset = true, .parse = checked_parse, .noun = (what)
 
 /* A table is read in columns. */
 /* clang-format off */
-const struct option_type type_count = {
-	NUMBER(unsigned), .noun = "number", .unit = "", .scale = 1,
-	.units = units_counts,
-};
-const struct option_type type_size = {
-	NUMBER(unsigned), .noun = "size", .unit = "k", .scale = 1,
-	.units = units_sizes,
-};
-const struct option_type type_ms = {
-	NUMBER(int64_t), .noun = "duration", .unit = "s", .scale = 1,
-	.units = units_durations,
-};
+const struct option_type type_count = { NUMBER(unsigned, units_counts, 1, "number", "") };
+const struct option_type type_size = { NUMBER(unsigned, units_sizes, 1, "size", "k") };
+const struct option_type type_ms = { NUMBER(int64_t, units_durations, 1, "duration", "s") };
 const struct option_type type_seconds = {
-	NUMBER(unsigned), .noun = "duration", .unit = "s", .scale = MSEC_PER_SEC,
-	.units = units_durations,
+	NUMBER(unsigned, units_durations, MSEC_PER_SEC, "duration", "s"),
 };
 const struct option_type type_word = {
 	PLAIN(unsigned), .parse = word_parse, .format = word_format,
