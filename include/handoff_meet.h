@@ -101,8 +101,7 @@ static inline int64_t handoff_now_ms(void)
 	return (int64_t)(handoff_now_ns() / 1000000);
 }
 
-/* A signal handler of the app may run meanwhile; listen(2) never fails with EINTR, nor does this.
- */
+/* Signal handlers of the app may run meanwhile; listen(2) never fails with EINTR, nor does this. */
 static inline bool handoff_wait_readable(int fd, int64_t deadline_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -46,8 +46,7 @@ struct handoff_process {
 struct handoff_processes {
 	uint32_t n;    /* entries; the broker writes it before it gives the table away */
 	uint32_t told; /* 1: a NOTICE is on its way */
-	uint32_t idle; /* that wait for a connection: the zygote adds, each that takes one subtracts
-			*/
+	uint32_t idle; /* that wait for a connection: the zygote adds, who takes one subtracts */
 	int32_t debug; /* 0, HANDOFF_DEBUG_NEXT, or the pid of a process that waits */
 	uint32_t reserved[12];
 	struct handoff_process of[];

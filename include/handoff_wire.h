@@ -96,10 +96,8 @@ struct handoff_addr {
 	uint8_t ip[16];	   /* network order; IPv4 uses the first four, the rest is 0 */
 };
 
-#define HANDOFF_TOKEN_SIZE 16
-#define HANDOFF_TOKEN_PUBLIC                                                                       \
-	8 /* it begins with the worker's name for itself; the rest is secret                       \
-	   */
+#define HANDOFF_TOKEN_SIZE   16
+#define HANDOFF_TOKEN_PUBLIC 8 /* at its start, in the names of channels; the rest is secret */
 #define HANDOFF_SERVICE_SIZE 64
 
 #define HANDOFF_HELLO_UDP   0x2 /* .addr is for datagrams: the service's socket is wanted */

@@ -115,8 +115,7 @@ void option_clear(const struct option *opt, void *conf)
 	*origins = NULL;
 }
 
-/* Each word of @in is a value, or all are one: added to a list, else in place of the value so far.
- */
+/* Each word of @in is a value, or all are one: added to a list, else in place of the last value. */
 static int store(const struct option_setting *s, struct option_input *in, int n_words, void *conf)
 {
 	const struct option_type *type = s->option->type;

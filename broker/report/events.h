@@ -22,8 +22,7 @@ struct event_follower {
 
 /* From now on every entry of the log becomes an event, in the form that docs/control.md names. */
 void events_init(struct events *e, struct loop *loop);
-/* The ring as records, for another program; and one of its, in their order, before the first entry.
- */
+/* The ring as records, for another program; and one of its, in order, before the first entry. */
 void events_keep(const struct events *e, struct strbuf *out);
 int events_adopt(struct events *e, const void *record, size_t size); /* 0 or -EPROTO */
 void events_deinit(struct events *e);

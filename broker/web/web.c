@@ -106,8 +106,7 @@ static void scraped(struct scrape_waiter *waiter, const struct strbuf *text)
 		answer_text(c, HTTP_UNAVAILABLE, "the broker is out of memory\n");
 }
 
-/* "ok", if each service has a ready worker and the broker does not stop; or a line for each lack.
- */
+/* "ok", if each service has a ready worker and the broker does not stop; a line for each lack. */
 static void answer_ready(struct web_client *c)
 {
 	const struct master *m = c->web->master;
@@ -183,8 +182,7 @@ static bool make_room(struct web *web)
 	return false;
 }
 
-/* Says its line at once, which fits into every socket's buffer: up with a weight, drain, or down.
- */
+/* Says its line at once, which fits into each socket's buffer: up with a weight, drain, or down. */
 static void answer_agent(struct web_client *c)
 {
 	const struct master *m = c->web->master;
