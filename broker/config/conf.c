@@ -45,8 +45,8 @@ void conf_names_unref(struct conf_names *names)
 void conf_set_names(struct conf *conf, struct conf_names *names)
 {
 	conf->broker.names = names;
-	for (size_t i = 0; i < conf->n_services; i++)
-		conf->services[i]->names = names;
+	for_each_service (sc, conf)
+		sc->names = names;
 	if (names)
 		names->refs++;
 }
@@ -68,9 +68,7 @@ void conf_free(struct conf *conf)
 	assert(!conf || conf->refs > 0);
 	if (!conf || --conf->refs > 0)
 		return;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		struct service_conf *sc = conf->services[i];
-
+	for_each_service (sc, conf) {
 		free_options(OPTION_SERVICE, sc);
 		free(sc->release);
 		strlist_free(sc->file_environment);
@@ -85,9 +83,9 @@ void conf_free(struct conf *conf)
 
 struct service_conf *conf_find_service(const struct conf *conf, const char *name)
 {
-	for (size_t i = 0; i < conf->n_services; i++)
-		if (!strcmp(conf->services[i]->name, name))
-			return conf->services[i];
+	for_each_service (sc, conf)
+		if (!strcmp(sc->name, name))
+			return sc;
 	return NULL;
 }
 
@@ -131,9 +129,7 @@ int conf_print(const struct conf *conf, char **ret_text)
 
 	strbuf_add(&out, "[broker]\n");
 	print_section(conf, OPTION_BROKER, &conf->broker, &out);
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-
+	for_each_service (sc, conf) {
 		strbuf_addf(&out, "\n[service:%s]\n", sc->name);
 		print_section(conf, OPTION_SERVICE, sc, &out);
 	}

@@ -262,8 +262,7 @@ static void add_listen(const struct conf *conf, const struct service_conf *sc, s
 static void check_listener(const struct conf *conf, const struct service_conf *sc, size_t at,
 			   struct conf_errors *errors)
 {
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *other = conf->services[i];
+	for_each_service (other, conf) {
 		size_t first = find_overlap(other, &sc->listen[at].addr);
 		unsigned line;
 		STRBUF(text, 300);
@@ -294,9 +293,8 @@ static bool same_place(const struct conf_serve *a, const struct conf_serve *b)
 static void check_own(const struct conf *conf, const char *key, const struct conf_serve *own,
 		      unsigned line, struct conf_errors *errors)
 {
-	for (size_t i = 0; own->addr.family && i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-		size_t at = find_overlap(sc, &own->addr);
+	for_each_service (sc, conf) {
+		size_t at = own->addr.family ? find_overlap(sc, &own->addr) : sc->n_listen;
 		STRBUF(theirs, 100);
 
 		if (at == sc->n_listen)
@@ -323,9 +321,7 @@ void conf_check_listeners(const struct conf *conf, struct conf_errors *errors)
 				metrics_line);
 	check_own(conf, "metrics", &bc->metrics, metrics_line, errors);
 	check_own(conf, "agent_check", &bc->agent_check, agent_line, errors);
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *sc = conf->services[i];
-
+	for_each_service (sc, conf) {
 		n += sc->n_listen;
 		if (n > CONF_LISTEN_MAX) {
 			conf_errors_add(errors, sc->line,

@@ -181,16 +181,10 @@ void conf_plan(const struct conf *from, const struct broker_conf *started, const
 
 	if (!only)
 		plan_keys(&p, OPTION_BROKER, &from->broker, &to->broker);
-	for (size_t i = 0; i < to->n_services; i++) {
-		const char *name = to->services[i]->name;
-
-		if (!only || !strcmp(only, name))
-			plan_service(&p, name, conf_find_service(from, name), to->services[i]);
-	}
-	for (size_t i = 0; i < from->n_services; i++) {
-		const char *name = from->services[i]->name;
-
-		if ((!only || !strcmp(only, name)) && !conf_find_service(to, name))
-			plan_service(&p, name, from->services[i], NULL);
-	}
+	for_each_service (sc, to)
+		if (!only || !strcmp(only, sc->name))
+			plan_service(&p, sc->name, conf_find_service(from, sc->name), sc);
+	for_each_service (sc, from)
+		if ((!only || !strcmp(only, sc->name)) && !conf_find_service(to, sc->name))
+			plan_service(&p, sc->name, sc, NULL);
 }

@@ -326,6 +326,11 @@ struct conf {
 	size_t n_services;
 };
 
+/* The services of @conf, each as struct service_conf *@sc. */
+#define for_each_service(sc, conf)                                                                 \
+	for (struct service_conf *const *sc##_at = (conf)->services, *sc;                          \
+	     sc##_at < (conf)->services + (conf)->n_services && (sc = *sc##_at); sc##_at++)
+
 /* What values depend on: this level asks no system call. */
 struct conf_facts {
 	const char *worker_count; /* $WORKER_COUNT; NULL or empty: not set */

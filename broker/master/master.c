@@ -95,8 +95,7 @@ static void apply(struct master *m, struct conf *conf, struct opened_list *list)
 	m->broker.conf = &conf->broker;
 	log_configure(&conf->broker, m->verbosity);
 
-	for (size_t i = 0; i < conf->n_services; i++) {
-		struct service_conf *sc = conf->services[i];
+	for_each_service (sc, conf) {
 		struct opened *opened = next;
 
 		next += sc->n_listen;
@@ -147,8 +146,7 @@ static void apply_one(struct master *m, struct service *s, struct conf *conf,
 			  LOG_MSG("[broker] differs in the file (%s), and waits for a reload of "
 				  "all services",
 				  own.text));
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct service_conf *other = conf->services[i];
+	for_each_service (other, conf) {
 		const struct service *running = find_service(m, other->name);
 		STRBUF(keys, 1024);
 

@@ -357,8 +357,8 @@ int descriptors_check(const struct conf *conf, struct strbuf *error)
 {
 	uint64_t need = descriptors_of_broker(&conf->broker);
 
-	for (size_t i = 0; i < conf->n_services; i++)
-		need += descriptors_of(conf->services[i], conf->services[i]->workers);
+	for_each_service(sc, conf)
+		need += descriptors_of(sc, sc->workers);
 	return check_limit(need, error);
 }
 
