@@ -233,22 +233,10 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 	check_private(sc, errors);
 }
 
-/* The first entry of @sc beside which @addr cannot be bound; n_listen: there is none. */
-static size_t find_overlap(const struct service_conf *sc, const struct handoff_addr *addr)
-{
-	size_t i = 0;
-
-	while (i < sc->n_listen && !address_overlap(addr, &sc->listen[i].addr))
-		i++;
-	return i;
-}
-
 /* "port 80 of [service:web]"; on a command line there is but one service. */
-static void add_listen(const struct conf *conf, const struct service_conf *sc, size_t at,
-		       struct strbuf *out)
+static void add_listen(const struct conf *conf, const struct service_conf *sc,
+		       const struct conf_listen *l, struct strbuf *out)
 {
-	const struct conf_listen *l = &sc->listen[at];
-
 	if (l->port_only)
 		strbuf_addf(out, "%sport %u", l->addr.flags & HANDOFF_UDP ? "udp " : "",
 			    l->addr.port);
@@ -262,17 +250,20 @@ static void add_listen(const struct conf *conf, const struct service_conf *sc, s
 static void check_listener(const struct conf *conf, const struct service_conf *sc, size_t at,
 			   struct conf_errors *errors)
 {
+	const struct conf_listen *l = &sc->listen[at];
+
 	for_each_service (other, conf) {
-		size_t first = find_overlap(other, &sc->listen[at].addr);
+		const struct conf_listen *first =
+			conf_find_listen(other, &l->addr, address_overlap);
 		unsigned line;
 		STRBUF(text, 300);
 
-		if (other == sc && first == at) /* it overlaps itself */
+		if (first == l) /* it overlaps itself */
 			return;
-		if (first == other->n_listen)
+		if (!first)
 			continue;
-		line = line_of(other, "listen", first);
-		add_listen(conf, sc, at, &text);
+		line = line_of(other, "listen", (size_t)(first - other->listen));
+		add_listen(conf, sc, l, &text);
 		strbuf_add(&text, " cannot be bound beside ");
 		add_listen(conf, other, first, &text);
 		if (line)
@@ -294,16 +285,16 @@ static void check_own(const struct conf *conf, const char *key, const struct con
 		      unsigned line, struct conf_errors *errors)
 {
 	for_each_service (sc, conf) {
-		size_t at = own->addr.family ? find_overlap(sc, &own->addr) : sc->n_listen;
+		const struct conf_listen *l = conf_find_listen(sc, &own->addr, address_overlap);
 		STRBUF(theirs, 100);
 
-		if (at == sc->n_listen)
+		if (!l || !own->addr.family)
 			continue;
-		add_listen(conf, sc, at, &theirs);
+		add_listen(conf, sc, l, &theirs);
 		conf_errors_add(errors, line,
 				"%s: %s cannot be bound beside %s in line %u; choose another port",
 				key, address_text(&own->addr).text, theirs.text,
-				line_of(sc, "listen", at));
+				line_of(sc, "listen", (size_t)(l - sc->listen)));
 	}
 }
 

@@ -39,15 +39,6 @@ static void add_replacing(const struct service_conf *sc, struct strbuf *out)
 		strbuf_addf(out, ", %u at a time", sc->surge);
 }
 
-/* What of the program @sc publishes on the address of @l, 0: it does not. */
-static uint32_t app_of(const struct service_conf *sc, const struct conf_listen *l)
-{
-	for (size_t i = 0; i < sc->n_listen; i++)
-		if (address_equal(&sc->listen[i].addr, &l->addr))
-			return sc->listen[i].app;
-	return 0;
-}
-
 static void add_clause(struct strbuf *out, const struct conf_listen *l, const char *what)
 {
 	strbuf_addf(out, "%sthe listener %s%s", out->len ? "; " : "", address_text(&l->addr).text,
@@ -59,17 +50,17 @@ static void add_listeners(const struct service_conf *a, const struct service_con
 {
 	for (size_t i = 0; i < b->n_listen; i++) {
 		const struct conf_listen *l = &b->listen[i];
-		uint32_t before = app_of(a, l);
+		const struct conf_listen *before = conf_find_listen(a, &l->addr, address_equal);
 
 		if (!before) {
 			add_clause(out, l, " is opened");
-		} else if (before != l->app) {
+		} else if (before->app != l->app) {
 			add_clause(out, l, " stays open");
 			strbuf_addf(out, ", for %s of the program", address_app_words(l->app).text);
 		}
 	}
 	for (size_t i = 0; i < a->n_listen; i++)
-		if (!app_of(b, &a->listen[i]))
+		if (!conf_find_listen(b, &a->listen[i].addr, address_equal))
 			add_clause(out, &a->listen[i], " is emptied and closed");
 	/* The same addresses in another order. */
 	if (!out->len)

@@ -285,6 +285,17 @@ static inline bool conf_is_private(const struct service_conf *sc, uint16_t port)
 	return conf_in_ranges(sc->private_ports, sc->n_private_ports, port);
 }
 
+/* The first that it publishes at @addr, as address_equal() or address_overlap() says; or NULL. */
+static inline struct conf_listen *
+conf_find_listen(const struct service_conf *sc, const struct handoff_addr *addr,
+		 bool (*is_there)(const struct handoff_addr *a, const struct handoff_addr *b))
+{
+	for (size_t i = 0; i < sc->n_listen; i++)
+		if (is_there(&sc->listen[i].addr, addr))
+			return &sc->listen[i];
+	return NULL;
+}
+
 /* Whether it has a process for each connection. */
 static inline bool conf_forks(const struct service_conf *sc)
 {

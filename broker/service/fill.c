@@ -357,7 +357,7 @@ int descriptors_check(const struct conf *conf, struct strbuf *error)
 {
 	uint64_t need = descriptors_of_broker(&conf->broker);
 
-	for_each_service(sc, conf)
+	for_each_service (sc, conf)
 		need += descriptors_of(sc, sc->workers);
 	return check_limit(need, error);
 }

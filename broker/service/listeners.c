@@ -146,9 +146,9 @@ const struct service *service_named_for(const struct broker *b, const struct han
 						: s->target ? s->target
 							    : s->conf;
 
-		for (size_t i = 0; s != except && !s->dispatch.stopping && i < sc->n_listen; i++)
-			if (address_overlap(&sc->listen[i].addr, addr))
-				return s;
+		if (s != except && !s->dispatch.stopping &&
+		    conf_find_listen(sc, addr, address_overlap))
+			return s;
 	}
 	return NULL;
 }

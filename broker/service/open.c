@@ -297,11 +297,12 @@ void publish_done(struct service *s)
 /* As its `listen` line in force says, if it has one. */
 static void set_back(struct listener *l, const struct service_conf *sc)
 {
-	for (size_t k = 0; k < sc->n_listen; k++)
-		if (address_equal(&l->addr, &sc->listen[k].addr)) {
-			l->automatic = false;
-			l->app = sc->listen[k].app;
-		}
+	const struct conf_listen *line = conf_find_listen(sc, &l->addr, address_equal);
+
+	if (line) {
+		l->automatic = false;
+		l->app = line->app;
+	}
 	configure(l, sc);
 }
 
