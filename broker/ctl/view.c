@@ -121,7 +121,7 @@ bool view_rank(struct view *view)
 
 		if (!*of)
 			continue;
-		if (json_doc_is(line, "type", "service") || strcmp(name, of) != 0) {
+		if (!s || json_doc_is(line, "type", "service") || strcmp(name, of) != 0) {
 			s = &services[view->n_services++];
 			s->first = i;
 			name = of;

@@ -149,4 +149,12 @@ TEST(what_cannot_stand_in_a_file_is_shown_escaped)
 	CHECK_STR(text.text, "a\\x0ab");
 }
 
+TEST(a_word_is_one_of_several_or_not)
+{
+	CHECK(words_have("one two\tthree ", "two") && words_have(" one", "ONE"));
+	CHECK(!words_have("one two", "tw") && !words_have("one two", "one two"));
+	CHECK(!words_have("one two", "") && !words_have("", "one"));
+	CHECK(words_have_bytes("python perl", "python3", 6));
+}
+
 TAP_MAIN()
