@@ -39,24 +39,17 @@ static void add_specifier(struct strbuf *out, char c, const struct core_facts *f
 	/* The kernel leaves out what it does not know. */
 }
 
-/* The first word of what stands behind | or @: nothing is expanded in it that we would know. */
-static void add_handler(const char *pattern, size_t len, struct strbuf *out)
-{
-	size_t begin = 1;
-
-	while (begin < len && (pattern[begin] == ' ' || pattern[begin] == '@'))
-		begin++;
-	strbuf_add_bytes(out, pattern, 1);
-	strbuf_add_bytes(out, pattern + begin, strcspn(pattern + begin, " \t\n"));
-}
-
 void core_pattern_expand(const char *pattern, const struct core_facts *facts, struct strbuf *out)
 {
 	size_t len = strcspn(pattern, "\n");
 	bool has_pid = false;
 
 	if (len && (*pattern == '|' || *pattern == '@')) {
-		add_handler(pattern, len, out);
+		/* Its first word: nothing is expanded in it that we would know. */
+		const char *word = pattern + 1 + strspn(pattern + 1, " @");
+
+		strbuf_add_bytes(out, pattern, 1);
+		strbuf_add_bytes(out, word, strcspn(word, " \t\n"));
 		return;
 	}
 	if (len && *pattern != '/' && facts->directory) {

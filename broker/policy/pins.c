@@ -97,14 +97,12 @@ int pin_source_parse(const char *text, struct pin_source *ret, struct strbuf *re
 struct pin_source_text pin_source_text(const struct pin_source *source)
 {
 	struct pin_source_text text = { "any" };
-	size_t n;
 
 	if (source->family)
 		(void)inet_ntop(source->family == 4 ? AF_INET : AF_INET6, source->ip, text.text,
 				sizeof(text.text));
-	n = strlen(text.text);
 	if (source->family && source->prefix != bits_of(source->family))
-		(void)snprintf(text.text + n, sizeof(text.text) - n, "/%u", source->prefix);
+		snprintf(text.text + strlen(text.text), sizeof("/128"), "/%u", source->prefix);
 	return text;
 }
 

@@ -99,13 +99,12 @@ int service_restore(struct listener *l, struct strbuf *error)
 static int open_one(struct broker *b, struct service *s, bool rolls, const struct conf_listen *cl,
 		    const struct service_conf *sc, struct opened *ret, struct strbuf *error)
 {
-	struct handoff_addr v4 = { .family = 4, .port = cl->addr.port };
 	int r;
 
 	ret->addr = cl->addr;
 	r = service_bind(b, s, sc, NULL, &ret->addr, !rolls, error, &ret->fd);
 	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
-		ret->addr = v4;
+		ret->addr = (struct handoff_addr){ .family = 4, .port = cl->addr.port };
 		r = service_bind(b, s, sc, NULL, &ret->addr, !rolls, error, &ret->fd);
 	}
 	return r;
