@@ -2,9 +2,8 @@
  * http - the little of HTTP/1.0 and 1.1 (RFC 9110, 9112) that a probe and a scrape need:
  * requests without a body in, answers with a known length out.
  *
- * Strict where being lenient has made others unsafe: lines end with CR LF, a field has no
- * blank before its colon and is never folded, HTTP/1.1 names exactly one Host, and a request with
- * a body is refused.
+ * Strict where being lenient has made others unsafe: lines end with CR LF, a field has no blank
+ * before its colon and is never folded, HTTP/1.1 names one Host, and a body is refused.
  */
 #pragma once
 
@@ -33,9 +32,8 @@ struct http_request {
 };
 
 /*
- * Reads the head of a request from the @n bytes at @bytes; what follows it is ignored. HTTP_OK:
- * *@ret is filled. HTTP_INCOMPLETE: @bytes are as they were; else they are not. Or the status of
- * the answer that it gets instead.
+ * Reads the head of a request, and ignores what follows it. HTTP_OK: *@ret is filled;
+ * HTTP_INCOMPLETE: @bytes are as they were; or the status of the answer that it gets instead.
  */
 enum http_status http_parse(char *bytes, size_t n, struct http_request *ret);
 

@@ -16,10 +16,9 @@ enum recycle_reason {
 };
 
 /*
- * When a worker that takes no connections is not just busy, but hung. Busy for a while is what a
- * server with one thread is. So that it is hung has to be seen for @limit_ms: either some wait
- * there all the time, for @waits_ms, or it has taken none for @stalled_ms, though it was given some
- * @n_untaken times.
+ * When a worker that takes no connections is not just busy, as a server with one thread is for a
+ * while, but hung. That has to be seen for @limit_ms: either some wait there all the time, for
+ * @waits_ms, or it has taken none for @stalled_ms, though it was given some @n_untaken times.
  */
 bool recycle_is_hung(int64_t limit_ms, int64_t stalled_ms, int64_t waits_ms, unsigned n_untaken);
 
@@ -31,9 +30,8 @@ struct recycle_limits {
 };
 
 /*
- * Whether a worker that has come so far is due, and why. Each limit has jitter: a worker gets
- * between 90 % and all of it, by its @id. So workers that were started together do not all come due
- * together.
+ * Whether a worker that has come so far is due, and why. It gets between 90 % and all of a limit,
+ * by its @id, so that workers that were started together do not all come due together.
  */
 enum recycle_reason recycle_due(const struct recycle_limits *limits,
 				const struct recycle_limits *so_far, uint64_t id);

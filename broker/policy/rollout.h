@@ -15,9 +15,8 @@
  * At most `surge` slots are between PENDING and DONE at a time. Slots without a living
  * worker come first: replacing them costs nothing and restores service soonest.
  *
- * Guarantees: with start-first, no worker is told to leave before its replacement is proven.
- * With stop-first, at most `surge` workers are missing. After a failure, nobody is told to
- * leave.
+ * Guarantees: with start-first, no worker is told to leave before its replacement is proven. With
+ * stop-first, at most `surge` workers are missing. After a failure, nobody is told to leave.
  */
 #pragma once
 

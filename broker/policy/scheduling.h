@@ -4,8 +4,7 @@
  * A batch process that wakes up does not take the processor from what runs there. While many
  * connections come, the broker so finds several each time that it wakes up, and neither it nor the
  * workers are switched out for each of them. With few of them it would only be late; and beside
- * programs that use the processor without a break it would be as late as their time slices are
- * long.
+ * programs that use the processor without a break, by the length of their time slices.
  */
 #pragma once
 

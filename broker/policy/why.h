@@ -1,8 +1,7 @@
 /*
  * why - in words, why a worker is in the state it is in and what happens next.
  *
- * The last column of `brokerctl status`. Empty where there is nothing to say: a worker that
- * is ready and serves.
+ * The last column of `brokerctl status`. Empty where there is nothing to say.
  */
 #pragma once
 
@@ -44,9 +43,8 @@ struct why_worker {
 void why_worker(const struct why_worker *w, struct strbuf *out);
 
 /*
- * Why a rollout is not done yet, "@name to end (draining, 3 connections open, 57 s left)" or
- * "@name to listen (2 s, 28 s left)". Of @w it needs the state with its times, .open with DRAINING,
- * and what is known of a debugger.
+ * Why a rollout is not done yet: "@name to end (draining, 3 connections open, 57 s left)". Of @w it
+ * needs the state with its times, .open with DRAINING, and what is known of a debugger.
  */
 void why_rollout_waits(const struct why_worker *w, const char *name, struct strbuf *out);
 

@@ -1,8 +1,6 @@
 /*
- * worker_end - why a worker that was not told to leave no longer serves.
- *
- * A short list of reasons to count, and the words for a single case. Pure: the caller passes the
- * status from waitpid(2).
+ * worker_end - why a worker that was not told to leave no longer serves: a short list of reasons to
+ * count, and the words for a single case.
  */
 #pragma once
 

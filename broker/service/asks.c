@@ -34,9 +34,8 @@ static bool is_for(const struct listener *l, const struct worker *w,
 }
 
 /*
- * Whether the app of @s may inherit @l, which is about to close: its section was renamed, its
- * `listen` line is gone, or the app has moved. To close it and bind the address again would refuse
- * clients in between.
+ * Whether the app of @s may inherit @l, which is about to close (its section was renamed, its line
+ * is gone, or the app has moved): to close it and bind again would refuse clients in between.
  */
 static bool may_take_over(const struct service *s, const struct listener *l)
 {
@@ -156,9 +155,8 @@ static bool was_probe(struct worker *w, const struct endpoint *e)
 }
 
 /*
- * The app binds otherwise than before (127.0.0.1 has become 0.0.0.0, say) on a port that the broker
- * holds for it. Both cannot be bound at once, so the old one serves on. NULL: nothing is in the
- * way of @addr, or no longer.
+ * The app binds otherwise than before (0.0.0.0 for 127.0.0.1, say) on a port that we hold for it.
+ * Both cannot be bound at once, so the old one serves on. NULL: nothing is in the way of @addr.
  */
 static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_addr *addr)
 {

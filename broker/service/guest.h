@@ -21,9 +21,8 @@
 
 /*
  * The process at the other end of @peer, a connected Unix stream socket, is to be a worker of @s;
- * with @pinned_only outside of the round. 0: *@ret lives until the process ends or the service
- * does. Else @error says why: -EBUSY, the state of the service does not allow it; -errno, it
- * failed.
+ * with @pinned_only outside of the round. 0: *@ret lives until the process or the service ends.
+ * Else @error says why: -EBUSY, the state of the service does not allow it; -errno, it failed.
  */
 int guest_join(struct service *s, int peer, bool pinned_only, struct worker **ret,
 	       struct strbuf *error);

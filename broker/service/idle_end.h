@@ -5,9 +5,8 @@
  *
  * The broker copies the descriptors of the worker one after the other, for some microseconds each,
  * and looks at them by policy/idle.h. It takes three descriptors for a service: a directory of
- * /proc, a pidfd and the copy. It works in slices, and rests after each (policy/pace.h).
- * A dump of sock_diag(7) would save the copies, but cannot be sliced: it walks through all sockets
- * of the machine.
+ * /proc, a pidfd and the copy. It works in slices, and rests after each (policy/pace.h). A dump of
+ * sock_diag(7) would save the copies, but walks through all sockets at once.
  */
 #pragma once
 

@@ -124,9 +124,8 @@ static void worker_changed(struct worker *w, enum worker_state from)
 /* --- settled ------------------------------------------------------------------------- */
 
 /*
- * One worker less is starting: a service that had to wait for that hears of it from nobody else.
- * They come before @s, which has just had a turn, so that a service of hundreds does not keep them
- * waiting.
+ * One worker less is starting: services that had to wait for that hear of it from nobody else. They
+ * come before @s, which has just had a turn: one of hundreds does not keep them waiting.
  */
 static void fill_others(struct service *s)
 {

@@ -210,9 +210,8 @@ static void configure(struct listener *l, const struct service_conf *sc)
 }
 
 /*
- * The `listen` line is gone. If the app itself asks for this address, and has no other line, it is
- * only the line that goes: to close the listener now and bind it again for the next worker would
- * refuse clients in between.
+ * The `listen` line is gone. If the app itself asks for this address, and has no other line, only
+ * the line goes: to close and bind again for the next worker would refuse clients in between.
  */
 static void drop(struct listener *l)
 {

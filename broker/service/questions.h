@@ -44,8 +44,7 @@ int service_check_steering(const struct service *s, struct strbuf *error);
 const char *service_end_text(const struct service *s);
 
 /*
- * Adds what the rollout under way waits for now: "web.1 to listen (2 s, 28 s left)"; a service that
- * never had one waits for all that start. Nothing is added if there is none, or it waits for
- * nothing.
+ * Adds what the rollout under way waits for now, if for anything: "web.1 to listen (2 s, 28 s
+ * left)". A service that never had one waits for all that start.
  */
 void service_rollout_text(const struct service *s, struct strbuf *out);
