@@ -13,6 +13,7 @@
 #include "sys/config_file.h"
 #include "sys/given.h"
 #include "sys/name_service.h"
+#include "sys/relay.h"
 #include "sys/sandbox.h"
 
 #define MAX_LISTEN 64
@@ -293,6 +294,8 @@ int main(int argc, char **argv)
 	open_standard_descriptors();
 	if (argc > 1 && !strcmp(argv[1], LOOK_UP_OPTION))
 		return name_service_answer(argv + 2);
+	if (argc > 1 && !strcmp(argv[1], RELAY_OPTION))
+		return relay_run();
 	/* Of an upgrade: it has one already, or is only tried. */
 	adopts = argc > 1 && (!strcmp(argv[1], "--adopt") || !strcmp(argv[1], "--check-upgrade"));
 	r = adopts ? 1 : parent_run(&code);

@@ -85,7 +85,8 @@ static bool child_changed(struct master *m, pid_t pid, int status)
 				continue;
 			return true;
 		}
-	return !ended || helper_reaped(&m->names.asker, pid, status);
+	return !ended || helper_reaped(&m->names.asker, pid, status) ||
+	       helper_reaped(&m->mover.relay, pid, status);
 }
 
 static void process_changed(struct starter_events *events, pid_t pid, int status)
@@ -245,8 +246,8 @@ static void serve(struct run *run)
 	loop_run(&run->master.broker.loop);
 	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
 		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
-		  LOG_INT("taken", b->taken_by_gone), LOG_INT("client_gone", l->client_gone),
-		  LOG_INT("refused", l->refused),
+		  LOG_INT("moved", b->moved_by_gone), LOG_INT("taken", b->taken_by_gone),
+		  LOG_INT("client_gone", l->client_gone), LOG_INT("refused", l->refused),
 		  LOG_MSG("ended; %llu connections accepted, %llu taken by workers",
 			  (unsigned long long)l->accepted, (unsigned long long)b->taken_by_gone));
 }

@@ -21,6 +21,10 @@
 
 #define HANDOFF_NAME_PREFIX "\0handoff:"
 
+/* The name of what stands in the place of a connection (HANDOFF_OFFER) begins with it. */
+#define HANDOFF_MOVED_PREFIX	  "\0handoff-moved:"
+#define HANDOFF_MOVED_PREFIX_SIZE (sizeof(HANDOFF_MOVED_PREFIX) - 1)
+
 /*
  * Where a socket really is that an app has bound through the library and that nobody has listened
  * on yet: a listener there belongs to a process that has lost the library.

@@ -25,8 +25,10 @@
 /* Messages passed over in one call. The broker sends few; a loop needs an end. */
 #define HANDOFF_TRIES 64
 
-/* All zero at first. Any number of threads may use it at the same time. */
+/* All zero at first but .move. Any number of threads may use it at the same time. */
 struct handoff_room {
+	/* A MOVE came, with @seat, which it closes. NULL: that is of no interest. */
+	void (*move)(const struct handoff_move *move, int seat);
 	int near_limit;	    /* whether */
 	int from;	    /* half the soft limit; 0: not read yet */
 	unsigned int count; /* of descriptors received */
@@ -109,6 +111,11 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 		}
 		if (got.fds[0] < 0 && handoff_check(&message, (size_t)got.n, HANDOFF_NUDGE))
 			return -ENOMSG;
+		if (room->move && got.fds[0] >= 0 &&
+		    handoff_check(&message, (size_t)got.n, HANDOFF_MOVE)) {
+			room->move(&message.move, got.fds[0]);
+			continue;
+		}
 		handoff_close_fd(&got.fds[0]);
 		if (got.flags & MSG_CTRUNC) {
 			/* It is lost; the next ones are peeked at. */

@@ -20,6 +20,8 @@
  *
  *   channel      broker --> worker   CONN + exactly one connected socket
  *                                    NUDGE without any
+ *                                    MOVE + a socket, into which the worker may send
+ *                worker --> relay    OFFER + a connection and what stands in its place
  *                The worker sends nothing here. It reads with recvmsg(2) on rx.
  *
  * Host byte order is fine (both ends share a kernel); host layout is not, since
@@ -63,6 +65,8 @@ enum handoff_type {
 	HANDOFF_JOIN = 6,
 	HANDOFF_JOINED = 7,
 	HANDOFF_NOTICE = 8,
+	HANDOFF_MOVE = 9,
+	HANDOFF_OFFER = 10,
 };
 
 enum handoff_backend {
@@ -166,6 +170,27 @@ struct handoff_notice {
 	struct handoff_header h;
 };
 
+#define HANDOFF_MOVE_PORTS 8
+
+/*
+ * "You drain: the connections that you have can go on with others." Comes with a descriptor, into
+ * which OFFERs go. It is for those whose local port is one of .ports.
+ */
+struct handoff_move {
+	struct handoff_header h;
+	uint32_t n_ports;
+	uint16_t ports[HANDOFF_MOVE_PORTS];
+	uint32_t reserved;
+};
+
+/*
+ * A connection, and one end of a pair of AF_UNIX stream sockets, of which the app has the other in
+ * the place of the connection: two descriptors.
+ */
+struct handoff_offer {
+	struct handoff_header h;
+};
+
 #define HANDOFF_JOIN_PINNED_ONLY 0x1 /* connections of pinned sources alone */
 
 /* "Make me a worker of this service": the process that asks is the guest, by SO_PEERCRED. */
@@ -202,7 +227,9 @@ static_assert(sizeof(struct handoff_refused) == 496, "wire layout");
 static_assert(sizeof(struct handoff_conn) == 64, "wire layout");
 static_assert(sizeof(struct handoff_join) == 80, "wire layout");
 static_assert(sizeof(struct handoff_joined) == 496, "wire layout");
-static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn),
+static_assert(sizeof(struct handoff_move) == 32, "wire layout");
+static_assert(sizeof(struct handoff_nudge) < sizeof(struct handoff_conn) &&
+		      sizeof(struct handoff_move) < sizeof(struct handoff_conn),
 	      "bytes in a channel, divided by the size of CONN, are the connections that wait");
 
 /* Of the largest message: a receive buffer of this size never truncates. */
@@ -214,6 +241,7 @@ union handoff_message {
 	struct handoff_welcome welcome;
 	struct handoff_refused refused;
 	struct handoff_conn conn;
+	struct handoff_move move;
 	unsigned char bytes[HANDOFF_MAX_SIZE];
 };
 
@@ -230,6 +258,8 @@ static inline size_t handoff_size(unsigned type)
 		[HANDOFF_JOIN] = sizeof(struct handoff_join),
 		[HANDOFF_JOINED] = sizeof(struct handoff_joined),
 		[HANDOFF_NOTICE] = sizeof(struct handoff_notice),
+		[HANDOFF_MOVE] = sizeof(struct handoff_move),
+		[HANDOFF_OFFER] = sizeof(struct handoff_offer),
 	};
 
 	return type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[type] : 0;
@@ -276,6 +306,7 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 	const struct handoff_conn *conn = (const struct handoff_conn *)buf;
 	const struct handoff_join *join = (const struct handoff_join *)buf;
 	const struct handoff_joined *joined = (const struct handoff_joined *)buf;
+	const struct handoff_move *move = (const struct handoff_move *)buf;
 
 	if (len < sizeof(*h) || h->version != HANDOFF_VERSION || h->type != (uint16_t)want ||
 	    h->size != len || len != handoff_size(want))
@@ -299,7 +330,10 @@ static inline bool handoff_check(const void *buf, size_t len, enum handoff_type 
 		       !(conn->flags & ~(uint32_t)HANDOFF_CONN_NONBLOCK);
 	case HANDOFF_NUDGE:
 	case HANDOFF_NOTICE:
+	case HANDOFF_OFFER:
 		return true;
+	case HANDOFF_MOVE:
+		return move->n_ports <= HANDOFF_MOVE_PORTS;
 	case HANDOFF_JOIN:
 		return !(join->flags & ~(uint32_t)HANDOFF_JOIN_PINNED_ONLY) &&
 		       handoff_text_ok(join->service, sizeof(join->service));

@@ -32,6 +32,11 @@ enum conf_activation {
 	ACTIVATION_SERVER_STARTER,
 };
 
+enum conf_move {
+	MOVE_OFF,
+	MOVE_AUTO, /* connections of HTTP/1 go on with another worker, between two requests */
+};
+
 enum conf_balance {
 	BALANCE_ROUND_ROBIN,
 	BALANCE_LEAST_CONNECTIONS, /* open now, by the kernel's count */
@@ -142,7 +147,7 @@ struct conf_origin {
 	unsigned line; /* with FILE and DEFAULTS, else 0 */
 };
 
-#define CONF_OPTIONS_MAX 96
+#define CONF_OPTIONS_MAX 104
 
 #define CONF_NAME_SIZE	256
 #define CONF_GROUPS_MAX 64
@@ -239,7 +244,8 @@ struct service_conf {
 	int64_t start_timeout_ms, drain_timeout_ms, stop_timeout_ms, stall_timeout_ms;
 	enum conf_action stall_action;
 	int64_t stall_action_after_ms;
-	char **stall_command;  /* as debug_command; NULL: none */
+	char **stall_command; /* as debug_command; NULL: none */
+	enum conf_move move;
 	int64_t drain_idle_ms; /* DRAIN_IDLE_...; else from when on in a drain */
 	int drain_signal;      /* 0: none */
 	int stop_signal;

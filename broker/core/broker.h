@@ -52,6 +52,7 @@ struct broker {
 	struct broker_launch launch;
 	struct list services;	/* service::link */
 	struct list observers;	/* observer::link */
+	struct mover *mover;	/* service/move.h's */
 	struct pid_set started; /* processes of ours that nobody has to adopt: main ones, we */
 	struct scheduling scheduling;
 	struct evidence evidence;

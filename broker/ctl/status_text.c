@@ -36,7 +36,8 @@ static void add_ledger(struct screen *s, const struct json_value *ledger)
 {
 	const struct json_value *v = json_doc_first(json_doc_member(ledger, "refused"));
 	/* Without a sign: sums of what a broker says may be beyond any number. */
-	uint64_t refused = 0, off;
+	uint64_t refused = 0, off,
+		 moved = json_doc_member(ledger, "moved") ? number(ledger, "moved") : 0;
 	struct text_line line = text_begin(s, STATUS_INDENT);
 	STRBUF(reasons, 160); /* no-worker 2, no-memory 1 */
 
@@ -46,10 +47,11 @@ static void add_ledger(struct screen *s, const struct json_value *ledger)
 		refused += (uint64_t)v->integer;
 		strbuf_addf(&reasons, "%s%s %" PRId64, reasons.len ? ", " : "", v->key, v->integer);
 	}
-	off = number(ledger, "accepted") - number(ledger, "taken") - number(ledger, "waiting") -
-	      number(ledger, "client_gone") - refused;
+	off = number(ledger, "accepted") + moved - number(ledger, "taken") -
+	      number(ledger, "waiting") - number(ledger, "client_gone") - refused;
 	text_fill(&line, TEXT_PLAIN,
-		  "accepted $accepted = taken $taken + waiting $waiting + client gone $client_gone "
+		  "accepted $accepted{ + moved $moved} = taken $taken + waiting $waiting + client "
+		  "gone $client_gone "
 		  "+ ",
 		  ledger);
 	text_addf(&line, refused ? TEXT_YELLOW : TEXT_PLAIN, "refused %" PRIu64, refused);

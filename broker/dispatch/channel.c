@@ -171,7 +171,7 @@ struct channel *channel_make(struct taker *t, struct endpoint *e)
 	c->endpoint = e;
 	c->taker = t;
 	c->worker = t->self->id;
-	c->tx = c->rx = -1;
+	c->tx = c->rx = c->seat = -1;
 	c->page = PAGE_INIT;
 	c->wake = (struct loop_source){ .fd = -1, .ready = woken };
 	list_init(&c->holders);
@@ -235,6 +235,7 @@ void channel_close(struct channel *c)
 	loop_remove(channel_loop(c), &c->wake);
 	fd_closep(&c->tx);
 	fd_closep(&c->rx);
+	fd_closep(&c->seat);
 	list_remove(&c->link);
 	free(c);
 }

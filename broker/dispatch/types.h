@@ -140,6 +140,8 @@ struct channel {
 	struct list holders;	 /* channel_holder::link: processes that say they have the socket */
 	struct loop_timer verdict; /* from the end of the last of them to believing it */
 
+	int seat; /* owned: where its worker's connections go when they move; -1: nowhere yet */
+
 	/* What the watch saw last. */
 	struct proc_look look; /* at the process that listens */
 	bool state_read;       /* ... at the last look */

@@ -282,6 +282,7 @@ void master_hang_up(struct master *m)
 void master_init(struct master *m)
 {
 	names_init(&m->names, &m->broker);
+	mover_init(&m->mover, &m->broker);
 	m->hangup.done = hung_up;
 	list_init(&m->hangup.link);
 }

@@ -6,6 +6,7 @@
 #include "config/conf_plan.h"
 #include "core/broker.h"
 #include "master/names.h"
+#include "service/move.h"
 #include "sys/rundir.h"
 
 /* The part of the broker above the services that a reload changes, too: its own web server. */
@@ -33,6 +34,7 @@ struct master {
 	struct rundir rundir;
 	struct reload_part *part;
 	struct names names;
+	struct mover mover;
 	struct names_waiter hangup; /* SIGHUP */
 	bool hangs_up_again;	    /* another one came while it waits */
 	int64_t stop_asked_ms;	    /* when the end was asked for first */

@@ -72,7 +72,7 @@ static int ask_all(const struct conf *conf, struct conf_names **names)
 static int begin(struct names *n, int *ret_status, struct strbuf *error)
 {
 	STRBUF(ignored, CONF_ERROR_BYTES); /* whoever reads it for use says what is wrong */
-	struct spawn_request req;
+	struct spawn_request req = { .socket_fd = -1 };
 	struct conf *conf = NULL;
 	char **words = NULL;
 	int r = 0;
@@ -91,17 +91,8 @@ static int begin(struct names *n, int *ret_status, struct strbuf *error)
 
 		r = strlist_append(&words, strcat(question, name->asked));
 	}
-	/* This program, even if its file is another by now: both ends have one layout. */
-	req = (struct spawn_request){
-		.program = "/proc/self/fd/0",
-		.argv = words,
-		.output_fd = -1,
-		.socket_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC),
-		.socket_fds = 1,
-		.gain = GAIN_NO,
-	};
-	if (r == 0 && (req.socket_fd < 0 || getrlimit(RLIMIT_NOFILE, &req.nofile) < 0))
-		r = -errno;
+	if (r == 0)
+		r = spawn_self(words, &req); /* both ends have one layout */
 	if (r == 0)
 		r = ret_status ? starter_ask(&req, LIMIT_MS, (char *)n->answers->of,
 					     n->answers->n * SIZE + 1, ret_status, error)

@@ -98,8 +98,8 @@ enum kept_kind {
 /*
  * Where every accepted connection has gone. At any time
  *
- *	accepted = (sent - taken_back) + client_gone + refused + those that wait in the broker
- *	sent - taken_back = taken by workers + those that wait in channels
+ *	accepted + moved = (sent - taken_back) + client_gone + refused + waiting in the broker
+ *	sent - taken_back = taken by workers + waiting in channels
  */
 struct ledger {
 	uint64_t accepted;
@@ -173,6 +173,7 @@ struct kept_broker {
 	} given;		/* numbers, each once in the life of a broker: the last ones */
 	struct ledger gone;	/* of services that have ended */
 	uint64_t taken_by_gone; /* connections that their workers took */
+	uint64_t moved_by_gone; /* ... and those that came back, to be taken again */
 };
 
 struct kept_master {
@@ -248,6 +249,7 @@ struct kept_dispatch {
 	bool stopping;		 /* nothing new comes, and what was accepted has nobody else */
 	struct histogram handed; /* accept to send, of each connection that was sent */
 	struct histogram waited; /* accept to the worker's accept, of channels that are closed */
+	uint64_t moved;		 /* taken by a worker that drained, and given to another */
 };
 
 /* For metrics alone: counters that outlive the workers of a slot. */
@@ -340,6 +342,7 @@ struct kept_worker {
 	int64_t deadline_at_ms, settle_at_ms, look_at_ms, wake_at_ms, check_at_ms; /* timers */
 	struct kept_check checked;
 	struct kept_helper helper;
+	unsigned moved_away; /* connections that went on with others, while it drained */
 };
 
 /* Where in its slot a worker is. */

@@ -78,6 +78,7 @@ static const struct family families[] = {
 	{ "broker_connections_taken", COUNTER, SERVICE, NULL, "Connections that workers took", OF(service, taken) },
 	{ "broker_connections_client_gone", COUNTER, SERVICE, NULL, "Connections whose client had gone while they waited in the broker", OF(service, ledger.client_gone) },
 	{ "broker_connections_ended_idle", COUNTER, SERVICE, NULL, "Connections of draining workers that the broker ended between two requests", OF(service, ended_idle) },
+	{ "broker_connections_moved", COUNTER, SERVICE, NULL, "Connections of draining workers that went on with another, between two requests", OF(service, moved) },
 	{ "broker_connections_refused", COUNTER, SERVICE, NULL, "Connections that the broker closed without a worker", OF(service, refused), BY("reason", refusals) },
 	{ "broker_connections_waiting", GAUGE, SERVICE, NULL, "Connections that were accepted but not taken by a worker yet", OF(service, waiting), BY("place", places) },
 	{ "broker_handoff_seconds", HISTOGRAM, SERVICE, "seconds", "Time from accepting a connection to sending it to a worker", OF(service, handed), BOUNDS(0, 24) },

@@ -34,11 +34,11 @@ struct metrics_service {
 	char labels[METRICS_LABELS_SIZE];
 	struct kept_service kept; /* as it was, as .ledger */
 	struct ledger ledger;
-	uint64_t taken, ended_idle;
+	uint64_t taken, ended_idle, moved;
 	uint64_t refused[METRICS_REFUSED_N];
 	uint64_t waiting[METRICS_WAITING_N];
 	uint64_t taken_now; /* as it adds up; .taken never falls, whatever a worker does */
-	bool balanced;	    /* accepted = taken now + waiting + client gone + refused */
+	bool balanced;	    /* accepted + moved = taken now + waiting + client gone + refused */
 	uint64_t by_state[WORKER_STATE_N]; /* workers, old generations too; none is DEAD */
 	bool serving;			   /* at least one worker is ready, and not stalled */
 	uint64_t reloads_ended[METRICS_RELOADS_N];

@@ -31,7 +31,7 @@ const struct relay_edge relay_edges[RELAY_STATE_N][RELAY_EVENT_N] = {
 	/* What the client sends is the rest of a request of which the beginning is not known. */
 	[RELAY_OWES] = {
 		[RELAY_C_REQUEST] = PASS(OWES),
-		[RELAY_C_BOUND]	  = PASS(OWES),
+		[RELAY_C_BOUND]	  = STAYS,
 		[RELAY_C_PART]	  = PASS(OWES),
 		[RELAY_C_OTHER]	  = PASS(OWES),
 		[RELAY_A_SOME]	  = PASS(QUIET),
@@ -60,12 +60,14 @@ const struct relay_edge relay_edges[RELAY_STATE_N][RELAY_EVENT_N] = {
 };
 /* clang-format on */
 
-void relay_begin(struct relay_conn *c, const struct relay_seen *seen)
+void relay_begin(struct relay_conn *c, const struct idle_sample *now)
 {
 	*c = (struct relay_conn){ .state = RELAY_OWES };
-	if (!seen->read && !seen->written)
+	if (!now)
+		c->state = RELAY_STAYS;
+	else if (now->received == now->unread && !now->written)
 		c->state = RELAY_BETWEEN;
-	else if (seen->written && !seen->unsent && seen->sent_ms <= seen->received_ms)
+	else if (now->written && !now->unacked && now->sent_ms < now->received_ms)
 		c->state = RELAY_QUIET;
 }
 

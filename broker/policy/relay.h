@@ -19,6 +19,7 @@
 #pragma once
 
 #include "policy/framing.h"
+#include "policy/idle.h"
 
 enum relay_state {
 	RELAY_BETWEEN,	/* two requests: nothing is under way */
@@ -59,17 +60,8 @@ struct relay_conn {
 	struct framing request, answer; /* in UNDERWAY */
 };
 
-/*
- * What the kernel says of a connection when the relay gets it: bytes that the app has read, that it
- * has written, and milliseconds since the client and since the app sent something.
- */
-struct relay_seen {
-	uint64_t read, written;
-	uint32_t received_ms, sent_ms;
-	bool unsent; /* some of what was written has not arrived */
-};
-
-void relay_begin(struct relay_conn *c, const struct relay_seen *seen);
+/* @now: what the kernel says of it when the relay gets it; NULL: that one side is closed. */
+void relay_begin(struct relay_conn *c, const struct idle_sample *now);
 
 struct relay_verdict {
 	enum relay_what what;

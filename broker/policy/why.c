@@ -139,6 +139,8 @@ static void why_draining(const struct why_worker *w, struct strbuf *out)
 		strbuf_add(out, "open connections not known (its /proc cannot be read)");
 	if (w->waiting)
 		strbuf_addf(out, ", %u waiting", w->waiting);
+	if (w->moved)
+		strbuf_addf(out, ", %u moved", w->moved);
 	if (w->ended_idle)
 		strbuf_addf(out, ", %u ended while idle", w->ended_idle);
 	if (w->debugged)

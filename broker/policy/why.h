@@ -24,6 +24,7 @@ struct why_worker {
 	int open;	     /* connections; negative: not known */
 	unsigned waiting;    /* in its channels */
 	unsigned ended_idle; /* connections that we ended between two requests */
+	unsigned moved;	     /* ... and that went on with others */
 	unsigned held;	     /* of enum worker_hold */
 	bool pinned_only;
 	int64_t stalled_ms; /* has taken nothing for so long, though some waited; 0: it does */

@@ -138,6 +138,7 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		.ledger = *l,
 		.taken = s->served_by_gone,
 		.ended_idle = s->measured.ended_idle,
+		.moved = s->dispatch.moved,
 		.refused = { [METRICS_NO_WORKER] = l->refused - l->no_memory,
 			     [METRICS_NO_MEMORY] = l->no_memory },
 		.serving = service_is_serving(s),
@@ -158,9 +159,9 @@ static void take_service(struct service *s, struct metrics_snapshot *ret)
 		to->waiting[METRICS_IN_BROKER] += e->n_pending;
 	take_workers(s, to, ret);
 	to->taken_now = to->taken;
-	to->balanced = l->accepted == to->taken_now + to->waiting[METRICS_IN_BROKER] +
-					      to->waiting[METRICS_IN_CHANNELS] + l->client_gone +
-					      l->refused;
+	to->balanced = l->accepted + to->moved == to->taken_now + to->waiting[METRICS_IN_BROKER] +
+							  to->waiting[METRICS_IN_CHANNELS] +
+							  l->client_gone + l->refused;
 	to->taken = never_less(to->taken, &s->measured.taken);
 	list_for_each (const struct listener, listener, &s->dispatch.listeners, link) {
 		struct metrics_listener *numbers = &ret->listeners[ret->n_listeners++];

@@ -82,6 +82,7 @@ static void write_ledger(const struct metrics_service *n, struct strbuf *out)
 {
 	json_object(out, "ledger");
 	json_uint(out, "accepted", n->ledger.accepted);
+	json_uint(out, "moved", n->moved);
 	json_uint(out, "taken", n->taken_now);
 	json_uint(out, "waiting", n->waiting[METRICS_IN_BROKER] + n->waiting[METRICS_IN_CHANNELS]);
 	json_uint(out, "client_gone", n->ledger.client_gone);

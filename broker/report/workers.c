@@ -49,6 +49,7 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 			    loop_now(worker_loop(w)) - (int64_t)(oldest_ns / NSEC_PER_MSEC));
 	}
 	json_uint(out, "ended_idle", w->ended_idle);
+	json_uint(out, "moved", w->moved_away);
 	json_int_if(out, "rss_bytes", f->round, (long long)f->rss_bytes);
 	json_int_if(out, "cpu_ms", f->round, (long long)f->cpu_ms);
 	json_uint(out, "restarts", row->restarts);
@@ -80,6 +81,7 @@ static void explain_worker(const struct worker *w, const struct row *row, struct
 		.open = w->found.round ? w->found.open : -1,
 		.waiting = row->waiting,
 		.ended_idle = w->ended_idle,
+		.moved = w->moved_away,
 		.held = w->held,
 		.check = w->check.why,
 		.check_failures = w->check.health.failed,

@@ -23,7 +23,7 @@ struct held {
 
 /* --- whose time has come --------------------------------------------------------------- */
 
-static int64_t begins_ms(const struct service_conf *live)
+int64_t idle_end_begins_ms(const struct service_conf *live)
 {
 	if (live->drain_idle_ms == DRAIN_IDLE_OFF)
 		return INT64_MAX;
@@ -39,7 +39,7 @@ static int64_t drains_ms(const struct worker *w)
 static bool is_due(const struct worker *w)
 {
 	return w->state == WORKER_DRAINING && !worker_finishes_alone(w) && !w->idle_refused &&
-	       drains_ms(w) >= begins_ms(w->terms->live);
+	       drains_ms(w) >= idle_end_begins_ms(w->terms->live);
 }
 
 static void refuse(struct idle_end *e, struct worker *w, int r)
@@ -96,7 +96,7 @@ static int look_at(struct idle_end *e, struct worker *w, int fd, struct held *h)
 {
 	_cleanup_fd_ int copy = -1, pidfd = -1;
 	const struct service_conf *live = w->terms->live;
-	uint32_t quiet_ms = idle_quiet_ms(drains_ms(w) - begins_ms(live),
+	uint32_t quiet_ms = idle_quiet_ms(drains_ms(w) - idle_end_begins_ms(live),
 					  live->drain_timeout_ms - drains_ms(w));
 	struct idle_sample sample;
 	bool first = !h->track.seen;

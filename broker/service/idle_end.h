@@ -12,6 +12,9 @@
 
 #include "service/types.h"
 
+/* From when on in a drain; INT64_MAX: never. */
+int64_t idle_end_begins_ms(const struct service_conf *live);
+
 /* Begins as soon as the time of a worker of @s has come; goes on by itself while one drains. */
 void service_end_idle(struct service *s);
 

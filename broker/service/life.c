@@ -200,6 +200,7 @@ void service_free(struct service *s)
 	loop_timer_disarm(&s->pin_timer);
 	ledger_add(&b->gone, &s->dispatch.ledger);
 	b->taken_by_gone += s->served_by_gone;
+	b->moved_by_gone += s->dispatch.moved;
 	list_remove(&s->link);
 	service_conf_unref(s->conf);
 	service_conf_unref(s->target);

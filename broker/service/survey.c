@@ -26,6 +26,7 @@ static void add_port(uint16_t port, struct sockdiag_walk *w)
 /* So that it finds the connections of @s that some process still has. */
 static void add_ports(const struct service *s, struct sockdiag_walk *w)
 {
+	w->moved |= s->conf->move != MOVE_OFF;
 	list_for_each (const struct listener, l, &s->dispatch.listeners, link)
 		add_port(l->addr.port, w);
 	/* Listeners that are closed already, as at shutdown: their port is kept by the endpoint. */

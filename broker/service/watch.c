@@ -6,6 +6,7 @@
 #include "dispatch/flow.h"
 #include "service/survey.h"
 #include "service/idle_end.h"
+#include "service/move.h"
 #include "service/roll.h"
 #include "service/recycle.h"
 #include "sys/log.h"
@@ -321,12 +322,15 @@ void watch_expired(struct loop_timer *timer)
 {
 	struct broker *b = container_of(timer, struct broker, watch);
 	int64_t now = loop_now(&b->loop);
-	bool again = broker_schedule(b);
+	bool again = broker_schedule(b), moves = false;
 
 	loop_note(&b->loop, "watch");
-	list_for_each (struct service, s, &b->services, link)
+	list_for_each (struct service, s, &b->services, link) {
 		again |= watch_service(s, now);
-	again |= evidence_want(b);
+		moves |= service_move(s);
+	}
+	mover_watch(b->mover, moves);
+	again |= evidence_want(b) || moves;
 	if (again)
 		broker_watch(b);
 }

@@ -96,7 +96,7 @@ enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd)
 	return PAIR_GONE;
 }
 
-static bool is(int fd, int option, int want)
+bool pair_option_is(int fd, int option, int want)
 {
 	socklen_t len = sizeof(int);
 	int value = -1;
@@ -107,9 +107,10 @@ static bool is(int fd, int option, int want)
 /* A worker may send whatever it likes through its copy of tx; not everything goes to others. */
 static bool is_connection(int fd)
 {
-	return is(fd, SO_ACCEPTCONN, 0) &&
-	       (is(fd, SO_PROTOCOL, IPPROTO_TCP) ||
-		(is(fd, SO_DOMAIN, AF_UNIX) && is(fd, SO_TYPE, SOCK_STREAM)));
+	return pair_option_is(fd, SO_ACCEPTCONN, 0) &&
+	       (pair_option_is(fd, SO_PROTOCOL, IPPROTO_TCP) ||
+		(pair_option_is(fd, SO_DOMAIN, AF_UNIX) &&
+		 pair_option_is(fd, SO_TYPE, SOCK_STREAM)));
 }
 
 enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno)

@@ -58,6 +58,9 @@ enum pair_result pair_send(int tx, const struct handoff_conn *conn, int conn_fd)
  */
 enum pair_received pair_receive(int rx, struct handoff_conn *ret_conn, int *ret_fd, int *ret_errno);
 
+/* Whether @fd is a socket whose @option, of SOL_SOCKET and an int, is @want. */
+bool pair_option_is(int fd, int option, int want);
+
 /* Sends a NUDGE, if there is room: what the worker saw in the channel was taken back. */
 void pair_nudge(int tx);
 

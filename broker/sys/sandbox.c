@@ -88,7 +88,8 @@ static const struct group groups[] = {
 	  CALL(socket) },
 	  .argument = 0, ONE_OF(~0u, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK) },
 	{ .use = "connections and messages", .calls = {
-	  CALL(accept4), CALL(bind), CALL(connect), CALL(getsockname), CALL(getsockopt),
+	  CALL(accept4), CALL(bind), CALL(connect), CALL(getpeername), CALL(getsockname),
+	  CALL(getsockopt),
 	  CALL(listen), CALL(recvfrom), CALL(recvmsg), CALL(sendmsg), CALL(sendto),
 	  CALL(setsockopt), CALL(shutdown), CALL(socketpair) }, },
 	{ .use = "waits for events, and looks at the clock", .calls = {

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include "base/fd.h"
 #include "base/paths.h"
+#include "handoff_name.h"
 
 /*
  * The kernel's ABI (linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h), spelled out:
@@ -133,6 +134,12 @@ static int send_request(const struct sockdiag_walk *w)
 		       : 0;
 }
 
+static bool is_moved(const char *name, size_t len)
+{
+	return len > HANDOFF_MOVED_PREFIX_SIZE &&
+	       !memcmp(name, HANDOFF_MOVED_PREFIX, HANDOFF_MOVED_PREFIX_SIZE);
+}
+
 /* A connection has the name of the listener that it came by; its client's end has none. */
 static bool is_ours(const char *at, size_t left)
 {
@@ -145,7 +152,8 @@ static bool is_ours(const char *at, size_t left)
 	memcpy(&a, at + sizeof(m), sizeof(a));
 	return m.type == SOCK_STREAM && a.type == UNIX_DIAG_NAME && a.len >= sizeof(a) &&
 	       a.len <= left - sizeof(m) &&
-	       paths_has(at + sizeof(m) + sizeof(a), a.len - sizeof(a));
+	       (paths_has(at + sizeof(m) + sizeof(a), a.len - sizeof(a)) ||
+		is_moved(at + sizeof(m) + sizeof(a), a.len - sizeof(a)));
 }
 
 /* @at: what the kernel says of one socket. */
@@ -228,8 +236,9 @@ int sockdiag_step(struct sockdiag_walk *w)
 
 	if (r == 0 || r == -EINTR)
 		return 1;
-	if (r > 0 && (w->family == AF_INET ||
-		      (w->family == AF_INET6 && w->states == SOCKDIAG_OPEN && paths_count()))) {
+	if (r > 0 &&
+	    (w->family == AF_INET || (w->family == AF_INET6 && w->states == SOCKDIAG_OPEN &&
+				      (paths_count() || w->moved)))) {
 		w->family = w->family == AF_INET ? AF_INET6 : AF_UNIX;
 		r = send_request(w);
 		if (r == 0)

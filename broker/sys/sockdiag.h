@@ -50,6 +50,7 @@ struct sockdiag_walk {
 	enum sockdiag_states states;
 	uint16_t low, high; /* local ports, both ends included; low > high: none */
 	uint8_t family;
+	bool moved; /* with what stands in the place of connections: HANDOFF_MOVED_PREFIX */
 	struct sockdiag_list found; /* owned */
 };
 

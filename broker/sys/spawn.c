@@ -227,6 +227,19 @@ static int execute(const struct spawn_request *req, pid_t parent, int *status_fd
 	return fail_at("cannot execute", req->program, error);
 }
 
+int spawn_self(char *const *argv, struct spawn_request *ret)
+{
+	*ret = (struct spawn_request){
+		.program = "/proc/self/fd/0",
+		.argv = argv,
+		.output_fd = -1,
+		.socket_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC),
+		.socket_fds = 1,
+		.gain = GAIN_NO,
+	};
+	return ret->socket_fd < 0 || getrlimit(RLIMIT_NOFILE, &ret->nofile) < 0 ? -errno : 0;
+}
+
 int spawn_worker(const struct spawn_request *req, pid_t *ret_pid, int *ret_status_fd)
 {
 	_cleanup_fd_ int status_read = -1, status_write = -1;

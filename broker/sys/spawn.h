@@ -53,6 +53,12 @@ struct spawn_request {
 #define SPAWN_EXIT_FAILED 126 /* the program was not executed: why not is in that pipe */
 
 /*
+ * Fills @ret for this program itself, even if its file is another by now, with @argv. .socket_fd is
+ * the caller's then, in any case. 0 or -errno.
+ */
+int spawn_self(char *const *argv, struct spawn_request *ret);
+
+/*
  * Starts @req. 0: *@ret_pid is the child, > 1; *@ret_status_fd is the read end of its status
  * pipe (non-blocking): end of file without a byte means that the command was executed,
  * text is one line that says why not. -errno: nothing was started.

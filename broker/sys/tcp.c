@@ -223,15 +223,27 @@ int tcp_configure(int fd, const struct service_conf *sc, const struct asked *ask
 	return r;
 }
 
-int tcp_own_address(int fd, struct handoff_addr *ret)
+typedef int name_fn(int fd, struct sockaddr *ret, socklen_t *len);
+
+static int ask_name(name_fn *fn, int fd, struct handoff_addr *ret)
 {
 	union address address = { 0 };
 	socklen_t len = sizeof(address);
 
-	if (getsockname(fd, &address.sa, &len) < 0)
+	if (fn(fd, &address.sa, &len) < 0)
 		return -errno;
 	get_address(&address, len, ret);
 	return 0;
+}
+
+int tcp_own_address(int fd, struct handoff_addr *ret)
+{
+	return ask_name(getsockname, fd, ret);
+}
+
+int tcp_peer_address(int fd, struct handoff_addr *ret)
+{
+	return ask_name(getpeername, fd, ret);
 }
 
 int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,

@@ -95,6 +95,9 @@ void tcp_remove_filter(int fd);
 /* The local address of a socket, without flags; family 0: it has none of ours. 0 or -errno. */
 int tcp_own_address(int fd, struct handoff_addr *ret);
 
+/* The same of its other end. */
+int tcp_peer_address(int fd, struct handoff_addr *ret);
+
 /* The local port of a socket; 0: it has none, and is none of TCP. */
 uint16_t tcp_local_port(int fd);
 

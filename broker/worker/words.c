@@ -95,7 +95,7 @@ static void log_draining(const struct worker *w, enum worker_state from, enum wo
 
 void worker_log_change(const struct worker *w, enum worker_state from, enum worker_event ev)
 {
-	STRBUF(ended, 64);
+	STRBUF(ended, 128);
 
 	if (w->state == from && !(w->state == WORKER_STOPPING && ev == EV_TIMEOUT))
 		return;
@@ -103,6 +103,8 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 		return; /* its end is said elsewhere */
 	if (w->ended_idle)
 		strbuf_addf(&ended, "; %u were ended between two requests", w->ended_idle);
+	if (w->moved_away)
+		strbuf_addf(&ended, "; %u went on with others", w->moved_away);
 	switch (w->state) {
 	case WORKER_READY:
 		log_ready(w, from);
@@ -119,7 +121,7 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 		return;
 	case WORKER_PARKED:
 		log_event(LEVEL_INFO, "worker-parked", LOG_WORKER(w),
-			  LOG_INT("ended_idle", w->ended_idle),
+			  LOG_INT("ended_idle", w->ended_idle), LOG_INT("moved", w->moved_away),
 			  LOG_MSG("no connection is left: kept for a rollback%s", ended.text));
 		return;
 	case WORKER_STOPPING:
@@ -128,6 +130,7 @@ void worker_log_change(const struct worker *w, enum worker_state from, enum work
 				  LOG_INT("signal",
 					  ev == EV_KILL ? SIGKILL : w->terms->live->stop_signal),
 				  LOG_INT("ended_idle", w->ended_idle),
+				  LOG_INT("moved", w->moved_away),
 				  LOG_MSG("%s%s", why_stopping(from, ev), ended.text));
 		else
 			log_event(LEVEL_WARN, "worker-kill", LOG_WORKER(w),

@@ -25,10 +25,10 @@ static void check_framing(const char *bytes, size_t n, bool answer)
 /* The first byte of each turn says whose it is, and how long. */
 static void check_relay(const char *bytes, size_t n)
 {
-	static const struct relay_seen seen[] = {
-		{ .read = 0 },
-		{ .read = 1, .written = 1 },
-		{ .read = 1 },
+	static const struct idle_sample seen[] = {
+		{ .received = 0 },
+		{ .received = 1, .written = 1 },
+		{ .received = 1 },
 	};
 	struct relay_conn c;
 

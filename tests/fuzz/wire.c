@@ -34,6 +34,7 @@ static void use_message(const void *bytes, enum handoff_type type)
 	const struct handoff_conn *conn = bytes;
 	const struct handoff_join *join = bytes;
 	const struct handoff_joined *joined = bytes;
+	const struct handoff_move *move = bytes;
 
 	switch (type) {
 	case HANDOFF_HELLO:
@@ -62,6 +63,10 @@ static void use_message(const void *bytes, enum handoff_type type)
 		return;
 	case HANDOFF_NUDGE:
 	case HANDOFF_NOTICE:
+	case HANDOFF_OFFER:
+		return;
+	case HANDOFF_MOVE:
+		MUST(move->n_ports <= HANDOFF_MOVE_PORTS);
 		return;
 	}
 }
@@ -84,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	void *bytes = fuzz_bytes(data, size);
 	unsigned passed = 0;
 
-	for (int type = HANDOFF_HELLO; type <= HANDOFF_NOTICE; type++)
+	for (int type = HANDOFF_HELLO; type <= HANDOFF_OFFER; type++)
 		if (handoff_check(bytes, size, (enum handoff_type)type)) {
 			passed++;
 			use_message(bytes, (enum handoff_type)type);

@@ -41,9 +41,9 @@ struct dirent64_head {
 	char name[];
 };
 
-int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
+static int each_number(const char *path, fdinfo_fd_fn *fn, void *arg)
 {
-	_cleanup_real_fd_ int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_real_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return -errno;
@@ -65,6 +65,16 @@ int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
 				fn((int)fd, arg);
 		}
 	}
+}
+
+int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
+{
+	return each_number("/proc/self/fd", fn, arg);
+}
+
+int fdinfo_each_thread(fdinfo_fd_fn *fn, void *arg)
+{
+	return each_number("/proc/self/task", fn, arg);
 }
 
 int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg)

@@ -28,6 +28,9 @@ typedef void fdinfo_fd_fn(int fd, void *arg);
 /* Walks the descriptors of this process, except its own directory. 0 or -errno. */
 int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg);
 
+/* The same with the numbers of its threads. */
+int fdinfo_each_thread(fdinfo_fd_fn *fn, void *arg);
+
 /* Called with each registration of an epoll instance. */
 typedef void fdinfo_item_fn(const struct epoll_item *item, void *arg);
 

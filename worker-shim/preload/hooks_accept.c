@@ -4,11 +4,12 @@
 #include "adopt.h"
 #include "epollset.h"
 #include "hooks.h"
+#include "moved.h"
 #include "owner.h"
 #include "shim.h"
 #include "slot.h"
 
-static struct handoff_room room;
+static struct handoff_room room = { .move = moved_begin };
 
 /*
  * handoff_take() for accept(2). @flags: SOCK_CLOEXEC, SOCK_NONBLOCK. -errno: any other than EAGAIN,

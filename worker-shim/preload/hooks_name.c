@@ -2,6 +2,7 @@
  * hooks_name.c - what a socket says of itself: names and options.
  */
 #include "hooks.h"
+#include "moved.h"
 #include "owner.h"
 #include "shim.h"
 #include "slot.h"
@@ -9,7 +10,9 @@
 /* Where a libc lacks the names; the values are the same on every 64-bit Linux. */
 #define OPT_RCVTIMEO_NEW 66
 #define OPT_TCP_INFO	 11
-#define STATE_LISTEN	 10 /* TCP_LISTEN: the first byte of struct tcp_info */
+/* The first byte of struct tcp_info. */
+#define STATE_ESTABLISHED 1
+#define STATE_LISTEN	  10
 
 /* Gives the app a name as the kernel does. */
 static int give(const struct sockaddr_storage *name, socklen_t full, struct sockaddr *addr,
@@ -48,6 +51,11 @@ static bool came_by_unix(int fd)
 	       own.ss_family == AF_UNIX && len > sizeof(own.ss_family);
 }
 
+static bool is_moved(int fd)
+{
+	return __builtin_expect(mark_kind(table_mark(fd)) == MARK_MOVED, 0);
+}
+
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
 /* What @fn says. Names of an accepted connection are given in the app's family: see addr.h. */
@@ -60,6 +68,9 @@ static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 	struct handoff_addr parsed;
 	socklen_t full = sizeof(ss);
 
+	if (is_moved(fd) && (full = moved_name(fd, !own, &ss)) > 0)
+		return give(&ss, full, addr, len);
+	full = sizeof(ss);
 	if (!domain)
 		return fn(fd, addr, len);
 	if (fn(fd, (struct sockaddr *)&ss, &full) < 0)
@@ -129,12 +140,37 @@ static int shown_option(int fd, int level, int name, void *value, socklen_t *len
 	return r;
 }
 
+/* An option of what was a connection of TCP: of what the kernel says no more, nothing is set. */
+static int moved_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int saved = errno, r = real.getsockopt(fd, level, name, value, len);
+	struct sockaddr_storage own;
+
+	if (!moved_name(fd, false, &own))
+		return r;
+	if (r == 0 && level == SOL_SOCKET && *len == sizeof(int)) {
+		if (name == SO_DOMAIN)
+			*(int *)value = own.ss_family;
+		else if (name == SO_PROTOCOL)
+			*(int *)value = IPPROTO_TCP;
+	}
+	if (r == 0 || level == SOL_SOCKET || !value || !len)
+		return r;
+	errno = saved;
+	memset(value, 0, *len);
+	if (level == IPPROTO_TCP && name == OPT_TCP_INFO && *len > 0)
+		*(unsigned char *)value = STATE_ESTABLISHED;
+	return 0;
+}
+
 int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct slot *slot;
 	int r;
 
 	real_ready();
+	if (is_moved(fd))
+		return moved_option(fd, level, name, value, len);
 	slot = channel_at(fd);
 	if (!slot)
 		return __builtin_expect(!shown_domain(fd), 1)
@@ -166,7 +202,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	if (!slot) {
 		r = real.setsockopt(fd, level, name, value, len);
 		/* Of TCP or IP, and the app did not ask for a Unix socket: nothing to do there. */
-		if (r < 0 && level != SOL_SOCKET && came_by_unix(fd)) {
+		if (r < 0 && level != SOL_SOCKET && (is_moved(fd) || came_by_unix(fd))) {
 			errno = saved;
 			return 0;
 		}

@@ -10,6 +10,7 @@
  *                 HIDDEN   a descriptor of our own (tx, rendezvous, shadow)
  *                 WANT_V6, WANT_V4, WANT_UNIX   an accepted connection of the other family: its
  *                          addresses are translated
+ *                 MOVED    what stands in the place of a connection: see moved.h
  *   slots[]     one per recorded socket. refs counts the SOCKET marks on it in this
  *               process; when the last goes, so do this process's copies of tx, the
  *               rendezvous and the shadow, so that the kernel's count of holders is true
@@ -40,6 +41,7 @@ enum mark_kind {
 	MARK_WANT_V6,
 	MARK_WANT_V4,
 	MARK_WANT_UNIX,
+	MARK_MOVED,
 };
 
 enum slot_state {

@@ -13,7 +13,7 @@ from .eventlog import EventLog
 from .paths import APPS, broker_program
 from .ports import free_port
 
-LEDGER = ("accepted", "sent", "taken_back", "client_gone", "refused")
+LEDGER = ("accepted", "sent", "taken_back", "moved", "client_gone", "refused")
 
 
 def clean_environment(extra=None):
@@ -241,7 +241,7 @@ class Broker:
         assert len(last) == 1, "%d events broker-stop" % len(last)
         ledger = {key: last[0][key] for key in LEDGER}
         kept = ledger["sent"] - ledger["taken_back"]
-        assert ledger["accepted"] == kept + ledger["client_gone"] + ledger["refused"], (
+        assert ledger["accepted"] + ledger["moved"] == kept + ledger["client_gone"] + ledger["refused"], (
             "the ledger does not balance: %s" % ledger
         )
         self.stopped = ledger

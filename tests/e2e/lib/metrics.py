@@ -49,9 +49,9 @@ def check_ledger(metrics, service):
     def of(name):
         return metrics.sum("broker_connections_" + name, service=service)
 
-    accepted = of("accepted_total")
+    accepted = of("accepted_total") + of("moved_total")
     places = [of(n) for n in ("taken_total", "waiting", "client_gone_total", "refused_total")]
-    assert accepted == sum(places), "accepted %d, taken, waiting, gone, refused %s" % (accepted, places)
+    assert accepted == sum(places), "accepted and moved %d, taken, waiting, gone, refused %s" % (accepted, places)
 
 
 def counters(metrics):

@@ -1,0 +1,29 @@
+/*
+ * move - busy connections of workers that drain go on with others: `move = auto` (broker.ini(5)).
+ *
+ * A MOVE in the channel of such a worker makes its library give the connections that it has to the
+ * relay (sys/relay.h), a process of ours that is started for that and ends when nobody drains. From
+ * there each comes back between two requests, and is dispatched as what is taken back.
+ */
+#pragma once
+
+#include "service/types.h"
+
+/* One for all services: broker::mover. */
+struct mover {
+	struct helper relay;
+	int fd; /* owned: our end of its socket; -1: none runs */
+	struct loop_source source;
+	int64_t short_until_ms; /* descriptors or memory are short: what moves waits there */
+};
+
+void mover_init(struct mover *m, struct broker *b);
+
+/*
+ * From the watch: tells the workers of @s that drain, now and then, as each may have many processes
+ * and what is busy now is not always. Returns whether there are any.
+ */
+bool service_move(struct service *s);
+
+/* The same: without workers that drain, @wanted is false, and the relay ends. */
+void mover_watch(struct mover *m, bool wanted);

@@ -1,0 +1,33 @@
+/*
+ * relay - a process of the broker's own, through which go the connections of workers that drain:
+ *
+ *	client ==real== relay ==pair== app of the old worker
+ *
+ * The old worker gives it both (HANDOFF_OFFER), over a socket that is called a seat. It passes
+ *bytes on until policy/relay.h says that the connection may go to another worker; then it gives
+ *that to the broker. It has no buffers: bytes stay in one socket until the other has taken them. So
+ *a side that is slow makes the other one wait, and what moves is as the client has sent it.
+ *
+ * One such process is enough for all workers. It ends when the broker has closed all seats, or has
+ * ended itself, and no connection is left.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define RELAY_OPTION "--relay" /* of `broker` */
+#define RELAY_FD     1	       /* its socket to the broker, SOCK_SEQPACKET */
+
+/* To it, with a descriptor: another seat. */
+struct relay_seat_message {
+	uint64_t channel;    /* that it is of */
+	int64_t end_idle_ms; /* connections that are idle after that are closed; -1: they are not */
+};
+
+/* From it, with a descriptor: this connection may go to another worker than that of @channel. */
+struct relay_moved_message {
+	uint64_t channel;
+};
+
+/* That process. Returns its exit status. */
+int relay_run(void);

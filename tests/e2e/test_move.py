@@ -1,0 +1,386 @@
+#!/usr/bin/env python3
+"""
+Busy connections of workers that drain go on with others, between two requests: no error, no
+reconnect. What cannot go on stays where it is.
+"""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import threading
+import time
+
+from harness import *
+from lib.metrics import Page
+from lib.steering import ask, workers
+
+PYTHON = ["python3", "%s/tests/apps/py_echo.py" % ROOT, "{port}"]
+NODE = ["node", "%s/tests/apps/app.js" % ROOT, "{port}"]
+N = 32
+
+
+def mover(command=None, **keys):
+    keys = dict({"workers": 2, "move": "auto", "drain_timeout": "1h", "drain_idle": "off"}, **keys)
+    return Broker(command or PYTHON, **keys)
+
+
+class Client(threading.Thread):
+    """One connection, used until stop(): each answer is compared with what was asked."""
+
+    def __init__(self, port, i, plain=False, rate=20):
+        super().__init__(daemon=True)
+        self.random = random.Random(i)
+        self.port, self.plain, self.rate = port, plain, rate
+        self.sock = connect(port)
+        self.file = self.sock.makefile("rb")
+        self.answered, self.error, self.stopped, self.pid = 0, None, threading.Event(), 0
+        self.own = "%s" % (self.sock.getsockname(),)
+
+    def run(self):
+        try:
+            while not self.stopped.wait(self.random.expovariate(self.rate)):
+                self.ask_plain() if self.plain else self.ask()
+                self.answered += 1
+        except Exception as e:  # the test's to report
+            self.error = "%s after %d answers: %r" % (self.own, self.answered, e)
+
+    def ask_plain(self):
+        ident = "%s-%d" % (self.sock.getsockname()[1], self.answered)
+        send_request(self.sock, "/slow?ms=%d&id=%s" % (self.random.choice([1, 5, 30]), ident),
+                     close=False)
+        fields = self.read_head()[1]
+        body = self.read_body(fields)
+        pid, got = body.split()
+        assert got == b"id=" + ident.encode(), body
+        self.pid = int(pid[4:])
+
+    def ask(self):
+        method = self.random.choice(["GET", "GET", "HEAD", "POST", "POST"])
+        how = self.random.choice(["length", "chunked", "none"])
+        size = self.random.choice([0, 1, 100, 5000, 1 << 20]) if method == "POST" else 0
+        body = os.urandom(size)
+        head = "%s /echo?as=%s&ms=%d HTTP/1.1\r\nHost: x\r\n" % (
+            method, how, self.random.choice([0, 0, 5, 50]))
+        if not size:
+            self.sock.sendall((head + "\r\n").encode())
+        elif self.random.random() < 0.3:
+            self.sock.sendall((head + "Transfer-Encoding: chunked\r\n\r\n").encode())
+            for at in range(0, size, 70000):
+                piece = body[at : at + 70000]
+                self.sock.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.sock.sendall(b"0\r\n\r\n")
+        else:
+            data = head.encode() + b"Content-Length: %d\r\n\r\n" % size
+            cut = self.random.randrange(len(data))
+            self.sock.sendall(data[:cut])
+            if self.random.random() < 0.3:
+                time.sleep(0.01)
+            self.sock.sendall(data[cut:] + body)
+        status, fields = self.read_head()
+        assert status == (204 if how == "none" else 200), status
+        if status == 200 and method != "HEAD":
+            got = self.read_body(fields)
+            assert got == body, "%d bytes came back of %d" % (len(got), len(body))
+        self.pid = int(fields["x-pid"])
+        own, peer = self.sock.getpeername(), self.sock.getsockname()
+        want = "%s %s %d %d %d" % (own, peer, socket.SOCK_STREAM, socket.AF_INET,
+                                   socket.IPPROTO_TCP)
+        assert fields["x-socket"] == want, fields
+
+    def read_head(self):
+        status = int(self.line().split()[1])
+        fields = {}
+        while True:
+            line = self.line()
+            if not line:
+                return status, fields
+            key, value = line.split(": ", 1)
+            fields[key.lower()] = value
+
+    def line(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise EOFError("it was closed after %r" % line)
+        return line[:-2].decode()
+
+    def read_body(self, fields):
+        if "content-length" in fields:
+            return self.file.read(int(fields["content-length"]))
+        body = b""
+        while True:
+            size = int(self.line(), 16)
+            body += self.file.read(size)
+            assert self.file.read(2) == b"\r\n"
+            if not size:
+                return body
+
+    def stop(self):
+        self.stopped.set()
+        self.join()
+        self.file.close()
+        self.sock.close()
+
+
+def start(broker, n=N, **keys):
+    clients = [Client(broker.port, i, **keys) for i in range(n)]
+    for client in clients:
+        client.start()
+    wait_for(clients, 3)
+    return clients
+
+
+def wait_for(clients, answers, timeout=60):
+    """So many more for each."""
+    want = {c: c.answered + answers for c in clients}
+    wait_until(lambda: any(c.error for c in clients)
+               or all(c.answered >= n for c, n in want.items()), timeout)
+    failed = [c.error for c in clients if c.error]
+    assert not failed, "%d of %d clients failed: %s" % (len(failed), len(clients), failed[:3])
+
+
+def pids(broker):
+    return {w["pid"] for w in workers(broker) if w["state"] == "ready"}
+
+
+def finish(broker, clients):
+    wait_for(clients, 1)
+    for client in clients:
+        client.stop()
+    ledger = broker.stop()
+    assert ledger["accepted"] == len(clients), ledger
+    note("%d answers, %d moves" % (sum(c.answered for c in clients), ledger["moved"]))
+    return ledger
+
+
+def reload(broker):
+    """Until no client is left at the old workers."""
+    old = pids(broker)
+    broker.reload_and_wait()
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+    return old
+
+
+@test
+def busy_clients_of_an_asyncio_app_notice_no_reload():
+    broker = mover(broker={"metrics": "127.0.0.1:{port2}"})
+    clients = start(broker)
+    for _ in range(5):
+        old = reload(broker)
+        wait_for(clients, 2)
+        assert not old & {c.pid for c in clients}
+    moved = sum(e["moved"] for e in broker.events("worker-stopping"))
+    page = Page(broker.port2).scrape()
+    assert page.value("broker_connections_moved_total", service="web") == moved
+    assert finish(broker, clients)["moved"] == moved >= 5 * N
+
+
+@test
+def busy_clients_of_a_node_app_notice_no_reload():
+    if not shutil.which("node"):
+        skip("there is no node")
+    broker = mover(NODE)
+    clients = start(broker, plain=True)
+    for _ in range(5):
+        old = reload(broker)
+        wait_for(clients, 2)
+        assert not old & {c.pid for c in clients}
+    assert finish(broker, clients)["moved"] >= 5 * N
+
+
+def old_and_new(broker):
+    """A reload whose old workers do not end by themselves: their pids."""
+    old = pids(broker)
+    broker.reload_and_wait()
+    return old
+
+
+class Plain:
+    """A connection that is used by hand."""
+
+    def __init__(self, broker, first="GET /echo HTTP/1.1\r\n\r\n"):
+        self.sock = connect(broker.port)
+        self.file = self.sock.makefile("rb")
+        self.pid = self.ask(first) if first else None
+
+    def ask(self, request="GET /echo HTTP/1.1\r\n\r\n"):
+        self.sock.sendall(request.encode())
+        return self.answer()
+
+    def answer(self):
+        assert self.file.readline().startswith(b"HTTP/1.1 2"), "it was closed"
+        pid, length = None, 0
+        for line in iter(self.file.readline, b"\r\n"):
+            key, value = line.decode().strip().split(": ", 1)
+            pid = int(value) if key == "X-Pid" else pid
+            length = int(value) if key == "Content-Length" else length
+        self.body = self.file.read(length)
+        return pid
+
+    def moves(self, old):
+        """It does, after so many requests, and the old worker has it no more."""
+        for _ in range(10):
+            if self.ask() not in old:
+                return
+            time.sleep(0.1)
+        raise AssertionError("it has not moved")
+
+    def stays(self, old):
+        return all(self.ask() in old for _ in range(5) if not time.sleep(0.1))
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+@test
+def what_cannot_go_on_stays_and_is_served():
+    broker = mover()
+    upgraded, pipelined, known, promised = [Plain(broker) for _ in range(4)]
+    untouched = connect(broker.port)
+    upgraded.sock.sendall(b"GET / HTTP/1.1\r\nUpgrade: echo\r\n\r\n")
+    assert b"101" in upgraded.file.readline()
+    while upgraded.file.readline() != b"\r\n":
+        pass
+    wait_until(lambda: proc.held_connections(pids(broker), broker.port) == 5)
+    old = old_and_new(broker)
+    time.sleep(1)
+    # The library has put a pair in the place of each of them.
+    assert proc.held_connections(old, broker.port) == 0
+    upgraded.sock.sendall(b"a" * 500)
+    assert upgraded.file.read(500) == b"a" * 500
+    two = "GET /echo?ms=50 HTTP/1.1\r\n\r\n" * 2
+    assert pipelined.ask() in old
+    assert pipelined.ask(two) in old and pipelined.answer() in old and pipelined.stays(old)
+    ntlm = "GET /echo HTTP/1.1\r\nAuthorization: NTLM x\r\n\r\n"
+    assert known.ask(ntlm) in old and known.stays(old)
+    promised.sock.sendall(b"POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    assert b" 100 " in promised.file.readline() and promised.file.readline() == b"\r\n"
+    promised.sock.sendall(b"abc")
+    assert promised.answer() in old and promised.body == b"abc"
+    # Of which nothing was read moves with its first request, however that comes.
+    untouched.sendall(b"GET /ec")
+    time.sleep(0.2)
+    untouched.sendall(b"ho HTTP/1.1\r\nConnection: close\r\n\r\n")
+    answer = b"".join(iter(lambda: untouched.recv(4096), b""))
+    assert int(answer.split(b"X-Pid: ")[1].split()[0]) in pids(broker), answer
+    row = [w for w in workers(broker) if w["pid"] in old]
+    assert sum(w["moved"] for w in row) == 1 and sum(w["open"] for w in row) == 4, row
+    for plain in (upgraded, pipelined, known, promised):
+        plain.close()
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+
+
+@test
+def a_half_closed_client_gets_its_answer_from_whoever_has_the_request():
+    broker = mover()
+    a, b = Plain(broker), Plain(broker)
+    old = old_and_new(broker)
+    time.sleep(0.5)
+    for plain in (a, b):
+        plain.sock.sendall(b"GET /echo?ms=100 HTTP/1.1\r\n\r\n")
+        plain.sock.shutdown(socket.SHUT_WR)
+        assert plain.answer() and plain.file.read() == b""
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+
+
+@test
+def nothing_moves_with_off_and_to_nobody():
+    broker = mover(move="off")
+    plain = Plain(broker)
+    old = old_and_new(broker)
+    assert plain.stays(old)
+    plain.close()
+    broker = mover()
+    plain = Plain(broker)
+    broker.signal(signal.SIGTERM)
+    assert plain.stays({plain.pid})
+    plain.close()
+    broker.wait_stopped()
+
+
+@test
+def one_worker_that_is_restarted_or_not_wanted_any_more_gives_its_clients_away():
+    broker = mover(workers=3)
+    clients = start(broker, 12)
+    first = {w["pid"] for w in workers(broker) if w["worker"] == "web.0"}
+    ask(broker, "restart web.0")
+    for pid in first:
+        broker.wait_event("worker-exit", pid=pid)
+    last = {w["pid"] for w in workers(broker) if w["worker"] == "web.2"}
+    ask(broker, "scale web 2")
+    for pid in last:
+        broker.wait_event("worker-exit", pid=pid)
+    assert finish(broker, clients)["moved"] >= 8
+
+
+@test
+def a_new_worker_that_dies_before_it_takes_a_moved_connection_loses_none():
+    broker = mover(workers=1, stall_timeout="1h")
+    clients = [Plain(broker, first=None) for _ in range(8)]
+    wait_until(lambda: proc.held_connections(pids(broker), broker.port) == 8)
+    old = old_and_new(broker)
+    new = pids(broker)
+    wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+    for pid in new:
+        os.kill(pid, signal.SIGSTOP)
+    for plain in clients:
+        plain.sock.sendall(b"GET /echo HTTP/1.1\r\n\r\n")
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+    for pid in new:
+        os.kill(pid, signal.SIGKILL)
+    for plain in clients:
+        assert plain.answer() not in old | new
+        plain.close()
+    assert broker.stop()["moved"] == 8
+
+
+@test
+def a_killed_relay_costs_its_connections_and_no_others():
+    broker = mover()
+    plain = Plain(broker)
+    old = old_and_new(broker)
+    relay = wait_until(lambda: [p for p in proc.descendants(broker.pid) if proc.name(p) == "broker-relay"])
+    wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+    new = Plain(broker)
+    os.kill(relay[0], signal.SIGKILL)
+    assert plain.file.read() == b""
+    broker.wait_event("relay", status=9)
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+    again = pids(broker)
+    broker.reload_and_wait()
+    new.moves(again)
+    new.close()
+
+
+@test
+def idle_connections_are_ended_when_their_time_has_come():
+    broker = mover(drain_idle="1500ms")
+    plain = Plain(broker)
+    old = old_and_new(broker)
+    assert plain.sock.recv(1) == b""
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+
+
+@test
+def a_blocking_server_with_threads_keeps_its_clients():
+    broker = Broker(["python3", "%s/tests/apps/py_threading.py" % ROOT, "{port}"], workers=2,
+                    move="auto", drain_timeout="1h", drain_idle="off")
+    clients = start(broker, 16, plain=True)
+    old = old_and_new(broker)
+    wait_for(clients, 10)
+    assert {c.pid for c in clients} <= old
+    for client in clients:
+        client.stop()
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+
+
+main()

@@ -1,0 +1,320 @@
+#include "moved.h"
+
+#include "addr.h"
+#include "epollset.h"
+#include "fdinfo.h"
+#include "owner.h"
+#include "real.h"
+#include "slot.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* Found at once: what an epoll set holds is read only so often. */
+#define MOVED_AT_ONCE 1024
+#define MOVED_SETS    64
+#define MOVED_NS      5000000
+/* More threads than that are not looked at. */
+#define MOVED_THREADS 256
+
+struct candidate {
+	int fd;
+	uint64_t ino;
+	unsigned n_items; /* in epoll sets: one is as it should be */
+	struct epoll_item item;
+};
+
+static struct {
+	atomic_flag busy;
+	const struct handoff_move *move;
+	size_t n, n_sets;
+	bool overflow;
+	int sets[MOVED_SETS];
+	struct candidate v[MOVED_AT_ONCE]; /* by .fd */
+} found = { .busy = ATOMIC_FLAG_INIT };
+
+/* --- the name --------------------------------------------------------------------------------- */
+
+/* Behind the prefix, as digits. */
+struct moved_ends {
+	uint8_t family;
+	uint8_t ports[4]; /* own and peer, in network order */
+	uint8_t scope[4];
+	uint8_t ip[2][16];
+};
+
+#define MOVED_NAME_SIZE (HANDOFF_MOVED_PREFIX_SIZE + 2 * sizeof(struct moved_ends))
+static_assert(MOVED_NAME_SIZE <= sizeof(((struct sockaddr_un *)0)->sun_path), "it fits");
+
+static void put_end(struct moved_ends *ends, int which, const struct handoff_addr *addr)
+{
+	const uint16_t port = htobe16(addr->port);
+
+	ends->family = addr->family;
+	memcpy(ends->ports + 2 * which, &port, sizeof(port));
+	memcpy(ends->ip[which], addr->ip, sizeof(addr->ip));
+	if (addr->scope_id)
+		memcpy(ends->scope, &addr->scope_id, sizeof(ends->scope));
+}
+
+/* What the app would be told of @fd: our own hooks say it. False: it is no connection of TCP. */
+static bool read_ends(int fd, struct moved_ends *ret)
+{
+	struct sockaddr_storage own, peer;
+	socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+	struct handoff_addr a, b;
+
+	memset(ret, 0, sizeof(*ret));
+	if (hook_getsockname(fd, (struct sockaddr *)&own, &own_len) < 0 ||
+	    hook_getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0 ||
+	    !handoff_from_sockaddr((struct sockaddr *)&own, own_len, &a) ||
+	    !handoff_from_sockaddr((struct sockaddr *)&peer, peer_len, &b))
+		return false;
+	put_end(ret, 0, &a);
+	put_end(ret, 1, &b);
+	return true;
+}
+
+socklen_t moved_name(int fd, bool peer, struct sockaddr_storage *ret)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof(name);
+	struct moved_ends ends;
+	struct handoff_addr addr = { 0 };
+	_keep_errno_ int saved = errno;
+
+	if (real.getsockname(fd, (struct sockaddr *)&name, &len) < 0 ||
+	    name.sun_family != AF_UNIX ||
+	    len != offsetof(struct sockaddr_un, sun_path) + MOVED_NAME_SIZE ||
+	    memcmp(name.sun_path, HANDOFF_MOVED_PREFIX, HANDOFF_MOVED_PREFIX_SIZE) != 0 ||
+	    !handoff_hex_get(name.sun_path + HANDOFF_MOVED_PREFIX_SIZE, &ends, sizeof(ends)))
+		return 0;
+	memcpy(&addr.port, ends.ports + 2 * peer, sizeof(addr.port));
+	addr.port = be16toh(addr.port);
+	memcpy(&addr.scope_id, ends.scope, sizeof(ends.scope));
+	memcpy(addr.ip, ends.ip[peer], sizeof(addr.ip));
+	addr.family = ends.family;
+	return addr_to_sockaddr(&addr, addr_domain(&addr), ret);
+}
+
+/* --- which ------------------------------------------------------------------------------------ */
+
+static bool is_of_service(int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+	struct handoff_addr addr;
+
+	if (real_int_option(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP ||
+	    real.getsockname(fd, (struct sockaddr *)&own, &len) < 0 ||
+	    !handoff_from_sockaddr((struct sockaddr *)&own, len, &addr))
+		return false;
+	for (size_t i = 0; i < found.move->n_ports; i++)
+		if (found.move->ports[i] == addr.port)
+			return true;
+	return false;
+}
+
+/* Those from @fd on that the app has accepted, and not copied. Returns where it has stopped. */
+static int find_candidates(int fd)
+{
+	int end = atomic_load(&table_end);
+
+	for (found.n = 0; fd < end && found.n < MOVED_AT_ONCE; fd++) {
+		uint64_t ino;
+
+		if (epollset_of(fd) == EPOLLSET_UNKNOWN || !is_of_service(fd))
+			continue;
+		ino = slot_socket_ino(fd);
+		if (ino)
+			found.v[found.n++] = (struct candidate){ .fd = fd, .ino = ino };
+	}
+	return fd;
+}
+
+/* An epoll instance has no type in its mode, as few other descriptors. */
+static void find_set(int fd, void *arg)
+{
+	struct stat st;
+
+	(void)arg;
+	if (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT))
+		return;
+	if (found.n_sets == MOVED_SETS)
+		found.overflow = true;
+	else
+		found.sets[found.n_sets++] = fd;
+}
+
+static struct candidate *candidate_at(int fd)
+{
+	size_t low = 0, high = found.n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (found.v[middle].fd < fd)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < found.n && found.v[low].fd == fd ? &found.v[low] : NULL;
+}
+
+static void find_item(const struct epoll_item *item, void *arg)
+{
+	struct candidate *c = candidate_at(item->tfd);
+
+	(void)arg;
+	if (!c || c->ino != item->ino)
+		return;
+	c->n_items++;
+	c->item = *item;
+}
+
+/* --- replaced --------------------------------------------------------------------------------- */
+
+static bool change(const struct candidate *c, int op)
+{
+	struct epoll_event event = { .events = c->item.events & ~(uint32_t)(EPOLLERR | EPOLLHUP),
+				     .data.u64 = c->item.data };
+
+	return real.epoll_ctl(c->item.epfd, op, c->fd, &event) == 0;
+}
+
+/* The two ends, the first with the name and the flags of @fd. 0 or -errno. */
+static int make_pair(int fd, int pair[2])
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	struct moved_ends ends;
+
+	if (!read_ends(fd, &ends))
+		return -ENOTCONN;
+	memcpy(name.sun_path, HANDOFF_MOVED_PREFIX, HANDOFF_MOVED_PREFIX_SIZE);
+	handoff_hex_put(name.sun_path + HANDOFF_MOVED_PREFIX_SIZE, &ends, sizeof(ends));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	if (real.bind(pair[0], (struct sockaddr *)&name,
+		      offsetof(struct sockaddr_un, sun_path) + MOVED_NAME_SIZE) < 0)
+		return -errno;
+	(void)real.fcntl(pair[0], F_SETFL, real.fcntl(fd, F_GETFL));
+	return 0;
+}
+
+/*
+ * Replaces @c, whose place in its epoll set it keeps. False: nothing has changed. From the dup3()
+ * on, the app writes to the pair: so if the relay cannot be told, what it has written may be lost.
+ * That takes a thread that writes in this moment.
+ */
+static bool replace(const struct candidate *c, int seat)
+{
+	static const struct handoff_offer offer = { { HANDOFF_VERSION, HANDOFF_OFFER,
+						      sizeof(offer) } };
+	_cleanup_real_fd_ int conn = -1, own = -1, other = -1;
+	int pair[2] = { -1, -1 }, flags = real.fcntl(c->fd, F_GETFD);
+	int r = make_pair(c->fd, pair);
+	bool sent;
+
+	own = pair[0];
+	other = pair[1];
+	conn = r < 0 ? -1 : real.fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
+	/* A thread may have taken it out of the set since we looked: then it has work with it. */
+	if (conn < 0 || flags < 0 || !change(c, EPOLL_CTL_DEL))
+		return false;
+	flags = flags & FD_CLOEXEC ? O_CLOEXEC : 0;
+	(void)real.dup3(own, c->fd, flags);
+	sent = handoff_send(seat, &offer, sizeof(offer), (int[]){ conn, other }, 2, MSG_DONTWAIT) ==
+	       0;
+	if (sent)
+		slot_mark(c->fd, mark_make(MARK_MOVED, NULL));
+	else
+		(void)real.dup3(conn, c->fd, flags);
+	(void)change(c, EPOLL_CTL_ADD);
+	return sent;
+}
+
+/* --- threads that are blocked ----------------------------------------------------------------- */
+
+struct blocked {
+	size_t n;
+	bool unknown;
+	int fds[MOVED_THREADS]; /* the first argument of the call that each is in */
+};
+
+/* "7 0x3 0x7ffc...": the number of the call, and its arguments; or "running". */
+static void look_at_thread(int tid, void *arg)
+{
+	struct blocked *b = arg;
+	char path[64], text[64];
+	const char *p;
+	uint64_t number;
+	_cleanup_real_fd_ int fd = -1;
+	ssize_t n;
+
+	strcpy(number_write(stpcpy(path, "/proc/self/task/"), (unsigned)tid, 10), "/syscall");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0 && errno == ESRCH)
+		return;
+	if (n < 0 || b->n == MOVED_THREADS) {
+		b->unknown = true;
+		return;
+	}
+	text[n] = '\0';
+	p = text;
+	if (handoff_read_digits(&p, 10, INT32_MAX, &number) && !strncmp(p, " 0x", 3)) {
+		p += 3;
+		if (handoff_read_digits(&p, 16, UINT64_MAX, &number) && number < TABLE_FDS)
+			b->fds[b->n++] = (int)number;
+	}
+}
+
+static bool is_blocked_on(const struct blocked *b, int fd)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->fds[i] == fd)
+			return true;
+	return false;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+static void replace_all(int seat)
+{
+	uint64_t until_ns = handoff_now_ns() + MOVED_NS;
+	struct blocked blocked = { 0 };
+	int next = 0, end = atomic_load(&table_end);
+
+	found.n_sets = 0;
+	found.overflow = false;
+	if (fdinfo_each_fd(find_set, NULL) < 0 || found.overflow ||
+	    fdinfo_each_thread(look_at_thread, &blocked) < 0 || blocked.unknown)
+		return;
+	while (next < end && handoff_now_ns() < until_ns) {
+		next = find_candidates(next);
+		for (size_t i = 0; found.n && i < found.n_sets; i++)
+			(void)fdinfo_each_item(found.sets[i], find_item, NULL);
+		for (size_t i = 0; i < found.n && handoff_now_ns() < until_ns; i++) {
+			const struct candidate *c = &found.v[i];
+
+			/* EPOLLONESHOT that has fired: a thread has it. */
+			if (c->n_items == 1 && (c->item.events & (EPOLLIN | EPOLLOUT)) &&
+			    !is_blocked_on(&blocked, c->fd) && !replace(c, seat) && errno == EPIPE)
+				return;
+		}
+	}
+}
+
+void moved_begin(const struct handoff_move *move, int seat)
+{
+	_keep_errno_ int saved = errno;
+
+	if (owner_is_me() && !atomic_flag_test_and_set(&found.busy)) {
+		found.move = move;
+		replace_all(seat);
+		atomic_flag_clear(&found.busy);
+	}
+	handoff_close_fd(&seat);
+}

@@ -1,0 +1,30 @@
+/*
+ * moved.h - connections of a worker that drains go on with others.
+ *
+ * When a MOVE comes, each connection that the app has accepted is replaced by one end of a pair of
+ * Unix sockets, under the same number and with the same registrations in epoll sets. The connection
+ * itself and the other end go to the broker's relay (handoff_wire.h), which passes bytes on until
+ * the connection is between two requests. It is done in the accept() that has received the MOVE:
+ * there is no thread and no signal.
+ *
+ * Only a connection that waits in one epoll set is replaced. A program that reads in another way,
+ * or in a thread that is just blocked there, would not notice it.
+ *
+ * The end that the app has is bound to a name, which says to this library what getsockname() and
+ * getpeername() answer, and to the broker that the worker has a client there.
+ */
+#pragma once
+
+#include "handoff_wire.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* Replaces all that can be, for about 5 ms. Closes @seat. Keeps errno. */
+void moved_begin(const struct handoff_move *move, int seat);
+
+/*
+ * @fd stands in the place of a connection: the address of its own end, or of its @peer, as the app
+ * saw it before. Its length in *@ret; 0: it does not.
+ */
+socklen_t moved_name(int fd, bool peer, struct sockaddr_storage *ret);
