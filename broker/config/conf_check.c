@@ -62,17 +62,41 @@ static void contradict(const struct service_conf *sc, const char *key, const cha
 			value.text, sentence);
 }
 
-static void check_private(const struct service_conf *sc, struct conf_errors *errors)
+/*
+ * One line of `listen`. An activated program is started with one listener for each, and must be
+ * able to tell them from each other.
+ */
+static void check_line(const struct service_conf *sc, size_t at, struct conf_errors *errors)
 {
-	for (size_t i = 0; i < sc->n_listen; i++) {
-		uint16_t port = address_app_port(sc->listen[i].app);
+	const struct conf_listen *l = &sc->listen[at];
+	bool udp = conf_is_udp(sc) || l->addr.flags & HANDOFF_UDP;
+	bool activated = sc->activation != ACTIVATION_NONE;
+	uint16_t port = address_app_port(l->app);
+	unsigned line = line_of(sc, "listen", at);
 
-		if (port && conf_is_private(sc, port))
-			conf_errors_add(errors, line_of(sc, "listen", i),
-					"listen: port %u of the program is in private_ports (line "
-					"%u), so no connection could reach it",
-					port, line_of(sc, "private_ports", 0));
-	}
+	if (udp && sc->n_listen > 1)
+		conf_errors_add(
+			errors, line,
+			"listen: a service with udp has one line: write a section for each");
+	else if (udp && !sc->wait)
+		conf_errors_add(errors, line, "listen: udp needs mode = inetd and wait = yes");
+	if (l->name[0] && !activated)
+		conf_errors_add(errors, line,
+				"listen: a name (as %s) is for the program that activation = "
+				"systemd starts",
+				l->name);
+	for (size_t i = 0; activated && i < at; i++)
+		if (l->app == sc->listen[i].app && l->addr.family == sc->listen[i].addr.family &&
+		    !memcmp(l->addr.ip, sc->listen[i].addr.ip, sizeof(l->addr.ip)))
+			conf_errors_add(errors, line,
+					"listen: the same address for the program as in line %u; "
+					"an activated program needs two",
+					line_of(sc, "listen", i));
+	if (port && conf_is_private(sc, port))
+		conf_errors_add(errors, line,
+				"listen: port %u of the program is in private_ports (line %u), so "
+				"no connection could reach it",
+				port, line_of(sc, "private_ports", 0));
 }
 
 /* Counted from 1, the last would never run. [defaults] may be for services with more workers. */
@@ -138,20 +162,6 @@ static void check_udp(const struct service_conf *sc, struct conf_errors *errors)
 		"tcp_defer_accept", "tcp_fastopen", "stall_timeout",
 	};
 
-	for (size_t i = 0; i < sc->n_listen; i++) {
-		const struct conf_listen *l = &sc->listen[i];
-		unsigned line = line_of(sc, "listen", i);
-
-		if (!conf_is_udp(sc) && !(l->addr.flags & HANDOFF_UDP))
-			continue;
-		if (sc->n_listen > 1)
-			conf_errors_add(errors, line,
-					"listen: a service with udp has one line: write a section "
-					"for each");
-		else if (!sc->wait)
-			conf_errors_add(errors, line,
-					"listen: udp needs mode = inetd and wait = yes");
-	}
 	if (sc->udp && sc->mode != MODE_LISTEN)
 		contradict(sc, "udp", "mode", "needs mode = listen: the program binds its sockets",
 			   errors);
@@ -166,39 +176,6 @@ static void check_udp(const struct service_conf *sc, struct conf_errors *errors)
 		    ORIGIN_FILE)
 			contradict(sc, of_connections[i], "listen",
 				   "is about connections, and listen = udp has none", errors);
-}
-
-/*
- * An activated program is started with one listener for each line: it cannot ask for one, and must
- * be able to tell them from each other.
- */
-static void check_activation(const struct service_conf *sc, struct conf_errors *errors)
-{
-	if (sc->activation == ACTIVATION_NONE) {
-		for (size_t i = 0; i < sc->n_listen; i++)
-			if (sc->listen[i].name[0])
-				conf_errors_add(errors, line_of(sc, "listen", i),
-						"listen: a name (as %s) is for the program that "
-						"activation = systemd starts",
-						sc->listen[i].name);
-		return;
-	}
-	if (sc->mode != MODE_LISTEN)
-		contradict(sc, "activation", "mode", "needs mode = listen", errors);
-	if (!sc->n_listen)
-		contradict(sc, "activation", "listen",
-			   "needs a listen line for each socket that the program expects, as in: "
-			   "listen = 8080",
-			   errors);
-	for (size_t i = 0; i < sc->n_listen; i++)
-		for (size_t j = 0; j < i; j++)
-			if (sc->listen[i].app == sc->listen[j].app &&
-			    !memcmp(sc->listen[i].addr.ip, sc->listen[j].addr.ip, 16) &&
-			    sc->listen[i].addr.family == sc->listen[j].addr.family)
-				conf_errors_add(errors, line_of(sc, "listen", i),
-						"listen: the same address for the program as in "
-						"line %u; an activated program needs two",
-						line_of(sc, "listen", j));
 }
 
 void conf_check_service(const struct service_conf *sc, struct conf_errors *errors)
@@ -229,8 +206,16 @@ void conf_check_service(const struct service_conf *sc, struct conf_errors *error
 			   "broker is brokered",
 			   errors);
 	check_wraps(sc, errors);
-	check_activation(sc, errors);
-	check_private(sc, errors);
+	/* It cannot ask for a listener. */
+	if (sc->activation != ACTIVATION_NONE && sc->mode != MODE_LISTEN)
+		contradict(sc, "activation", "mode", "needs mode = listen", errors);
+	if (sc->activation != ACTIVATION_NONE && !sc->n_listen)
+		contradict(sc, "activation", "listen",
+			   "needs a listen line for each socket that the program expects, as in: "
+			   "listen = 8080",
+			   errors);
+	for (size_t i = 0; i < sc->n_listen; i++)
+		check_line(sc, i, errors);
 }
 
 /* "port 80 of [service:web]"; on a command line there is but one service. */
