@@ -292,11 +292,14 @@ static char fold(char c)
 	return c == '-' ? '_' : c;
 }
 
-/* Both at most LONGEST long. The usual matrix: edits from the first i letters to the first j. */
-static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
+/* The usual matrix: edits from the first i letters to the first j. */
+static unsigned distance(const char *a, const char *b)
 {
 	unsigned edits[LONGEST + 1][LONGEST + 1];
+	size_t a_len = strlen(a), b_len = strlen(b);
 
+	if (a_len > LONGEST || b_len > LONGEST)
+		return LONGEST;
 	for (size_t i = 0; i <= a_len; i++)
 		for (size_t j = 0; j <= b_len; j++) {
 			unsigned least = (unsigned)(i + j);
@@ -316,20 +319,13 @@ static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_le
 
 const char *nearest(const char *word, const char *const *candidates, size_t n)
 {
-	size_t len = strlen(word);
-	size_t limit = len / 3 < EDITS_MAX ? len / 3 : EDITS_MAX;
+	size_t limit = MIN(strlen(word) / 3, EDITS_MAX);
 	const char *best = NULL;
 
-	if (len > LONGEST)
-		return NULL;
 	/* A word of two letters is one edit from too much; still, case alone never is an edit. */
 	for (size_t i = 0; i < n; i++) {
-		size_t other = candidates[i] ? strlen(candidates[i]) : LONGEST + 1;
-		unsigned edits;
+		unsigned edits = candidates[i] ? distance(word, candidates[i]) : LONGEST;
 
-		if (other > LONGEST)
-			continue;
-		edits = distance(word, len, candidates[i], other);
 		if (edits > limit)
 			continue;
 		best = candidates[i];
