@@ -4,11 +4,11 @@ static char *paths[PATHS_MAX + 1]; /* from 1 */
 static size_t n_paths;
 
 /* 0: there is none. */
-static size_t find(const char *name, size_t len)
+static size_t find(const char *name)
 {
 	size_t i = n_paths;
 
-	while (i && (strlen(paths[i]) != len || memcmp(paths[i], name, len) != 0))
+	while (i && strcmp(paths[i], name) != 0)
 		i--;
 	return i;
 }
@@ -24,7 +24,7 @@ static bool is_good(const char *name)
 
 int paths_number(const char *name, uint16_t *ret, struct strbuf *error)
 {
-	size_t at = find(name, strlen(name));
+	size_t at = find(name);
 
 	if (!is_good(name))
 		return strbuf_refuse(
@@ -53,11 +53,10 @@ bool paths_has(const char *sun_path, size_t len)
 	if (len == 0 || len >= sizeof(text))
 		return false;
 	memcpy(text, sun_path, len);
-	if (!*text)
-		*text = '@';
-	else
-		len = strlen(text);
-	return find(text, len);
+	if (*text)
+		return find(text);
+	*text = '@';
+	return strlen(text) == len && find(text);
 }
 
 size_t paths_count(void)

@@ -66,14 +66,11 @@ static void add_worker(const struct worker *w, struct metrics_service *service,
 	slot->taken += taken;
 	if (!w->found.round)
 		return;
-	slot->open_found = !slot->found || slot->open_found; /* of all its processes */
+	slot->open_found = w->found.open >= 0 && (slot->open_found || !slot->found); /* of all */
 	slot->found = true;
 	slot->rss_bytes += w->found.rss_bytes;
 	slot->cpu_ms += w->found.cpu_ms;
-	if (w->found.open < 0)
-		slot->open_found = false;
-	else
-		slot->open += (uint64_t)w->found.open;
+	slot->open += w->found.open < 0 ? 0 : (uint64_t)w->found.open;
 }
 
 static size_t count_slots(const struct service *s)
