@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "service/fill.h"
 #include "service/life.h"
-#include "service/questions.h"
 #include "service/survey.h"
 #include "service/watch.h"
 #include "sys/log.h"

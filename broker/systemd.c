@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include "report/status.h"
-#include "service/questions.h"
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/notify.h"

@@ -2,7 +2,6 @@
 
 #include <sys/param.h>
 #include "service/pin.h"
-#include "service/questions.h"
 #include "worker/children.h"
 #include "worker/step.h"
 #include "worker/processes.h"

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include "base/units.h"
 #include "report/workers.h"
-#include "service/questions.h"
 
 const char *names_nearer(const char *name, const char *best, const char *other)
 {

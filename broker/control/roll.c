@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include "config/option.h"
 #include "service/fill.h"
-#include "service/questions.h"
 #include "service/roll.h"
 
 /* Interval of progress lines while no step is taken. */

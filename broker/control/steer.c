@@ -5,7 +5,6 @@
 #include "service/in_force.h"
 #include "service/life.h"
 #include "service/pin.h"
-#include "service/questions.h"
 #include "service/roll.h"
 #include "sys/starter.h"
 #include "worker/step.h"

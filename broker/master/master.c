@@ -10,7 +10,6 @@
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/open.h"
-#include "service/questions.h"
 #include "service/roll.h"
 #include "sys/config_file.h"
 #include "sys/log.h"

@@ -7,7 +7,6 @@
 #include "base/address.h"
 #include "dispatch/channel.h"
 #include "master/master.h"
-#include "service/questions.h"
 #include "sys/proc.h"
 #include "sys/tcp.h"
 

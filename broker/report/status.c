@@ -9,7 +9,6 @@
 #include "report/snapshot.h"
 #include "report/workers.h"
 #include "service/in_force.h"
-#include "service/questions.h"
 #include "sys/log.h"
 #include "sys/starter.h"
 

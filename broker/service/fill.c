@@ -9,7 +9,6 @@
 #include "dispatch/listener.h"
 #include "policy/demand.h"
 #include "service/listeners.h"
-#include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "worker/output.h"

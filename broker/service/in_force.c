@@ -6,7 +6,6 @@
 #include "service/asks.h"
 #include "service/listeners.h"
 #include "service/open.h"
-#include "service/questions.h"
 #include "sys/log.h"
 #include "worker/clock.h"
 #include "worker/step.h"

@@ -8,7 +8,6 @@
 #include "service/in_force.h"
 #include "service/listeners.h"
 #include "service/pin.h"
-#include "service/questions.h"
 #include "service/recycle.h"
 #include "service/roll.h"
 #include "sys/log.h"

@@ -7,7 +7,6 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "dispatch/pending.h"
-#include "service/questions.h"
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/sockdiag.h"

@@ -7,7 +7,6 @@
 #include "base/fd.h"
 #include "dispatch/listener.h"
 #include "service/listeners.h"
-#include "service/questions.h"
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/tcp.h"

@@ -1,9 +1,8 @@
-#include "questions.h"
+#include "types.h"
 
 #include <errno.h>
 #include <string.h>
 #include "dispatch/channel.h"
-#include "policy/why.h"
 #include "worker/clock.h"
 
 struct service *service_find(const struct broker *b, const char *name)

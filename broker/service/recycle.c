@@ -8,7 +8,6 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "service/fill.h"
-#include "service/questions.h"
 #include "service/roll.h"
 #include "sys/log.h"
 #include "worker/clock.h"

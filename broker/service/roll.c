@@ -8,7 +8,6 @@
 #include "service/in_force.h"
 #include "service/listeners.h"
 #include "service/open.h"
-#include "service/questions.h"
 #include "sys/log.h"
 #include "worker/start.h"
 #include "worker/step.h"

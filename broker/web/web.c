@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "config/option.h"
 #include "service/listeners.h"
-#include "service/questions.h"
 #include "sys/log.h"
 #include "sys/tcp.h"
 #include "sys/unix_socket.h"
