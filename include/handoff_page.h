@@ -38,7 +38,7 @@ struct handoff_page {
 	/*
 	 * The broker's, on a cache line of its own: it has closed its copies of all connections
 	 * of this channel up to this CONN.number. Until then the app's close() is not the last: see
-	 * epollset.h.
+	 * worker-shim/preload/table.h.
 	 */
 	uint64_t closed;
 	uint32_t draining; /* 1: no more come, and the worker is to finish what it has */

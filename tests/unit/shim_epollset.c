@@ -1,5 +1,5 @@
 /* links: worker-shim/preload/table */
-#include "preload/epollset.h"
+#include "preload/table.h"
 #include "tap.h"
 
 #include <pthread.h>

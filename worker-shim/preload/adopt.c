@@ -1,7 +1,6 @@
 #include "adopt.h"
 
 #include "fdinfo.h"
-#include "owner.h"
 #include "shim.h"
 #include "slot.h"
 

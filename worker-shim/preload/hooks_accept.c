@@ -2,10 +2,8 @@
  * hooks_accept.c - accept() and accept4(), the hot path: one recvmsg() and a few comparisons.
  */
 #include "adopt.h"
-#include "epollset.h"
 #include "hooks.h"
 #include "moved.h"
-#include "owner.h"
 #include "shim.h"
 #include "slot.h"
 

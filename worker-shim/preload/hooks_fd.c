@@ -8,9 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include "adopt.h"
-#include "epollset.h"
 #include "hooks.h"
-#include "owner.h"
 #include "shim.h"
 #include "slot.h"
 

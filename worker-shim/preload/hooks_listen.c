@@ -5,7 +5,6 @@
 #include "adopt.h"
 #include "fdinfo.h"
 #include "hooks.h"
-#include "owner.h"
 #include "shim.h"
 #include "slot.h"
 

@@ -3,7 +3,6 @@
  */
 #include "hooks.h"
 #include "moved.h"
-#include "owner.h"
 #include "shim.h"
 #include "slot.h"
 

@@ -1,9 +1,7 @@
 #include "moved.h"
 
 #include "addr.h"
-#include "epollset.h"
 #include "fdinfo.h"
-#include "owner.h"
 #include "real.h"
 #include "slot.h"
 

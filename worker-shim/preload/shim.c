@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include "adopt.h"
 #include "environ.h"
-#include "owner.h"
 
 struct shim shim;
 

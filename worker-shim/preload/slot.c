@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "owner.h"
 #include "real.h"
 
 /* Out of the way of select() and of small loops; lower where the limit forbids that. */
