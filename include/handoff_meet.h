@@ -155,24 +155,20 @@ static inline int handoff_say_hello(int fd, const struct handoff_home *home,
 	return handoff_send(fd, &hello, sizeof(hello), &wish->own, wish->own >= 0, 0);
 }
 
-/* Whether @name, of a socket, is that of a channel of this worker; then *@ret says which. */
-static inline bool handoff_is_name(const struct handoff_home *home, const struct sockaddr_un *name,
-				   socklen_t len, struct handoff_name *ret)
-{
-	return name->sun_family == AF_UNIX &&
-	       handoff_name_get(name->sun_path, len - offsetof(struct sockaddr_un, sun_path),
-				ret) &&
-	       !memcmp(ret->worker, home->token, sizeof(ret->worker));
-}
-
-static inline bool handoff_is_channel(const struct handoff_home *home, int fd,
-				      struct handoff_name *ret_name)
+/* Whether @fd, or what is at its other end (@peer), is a channel of this worker; *@ret says which.
+ */
+static inline bool handoff_is_channel(const struct handoff_home *home, int fd, bool peer,
+				      struct handoff_name *ret)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
+	struct sockaddr *addr = (struct sockaddr *)&name;
 	socklen_t len = sizeof(name);
 	int saved = errno;
-	bool good = getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
-		    handoff_is_name(home, &name, len, ret_name);
+	bool good = (peer ? getpeername(fd, addr, &len) : getsockname(fd, addr, &len)) == 0 &&
+		    name.sun_family == AF_UNIX &&
+		    handoff_name_get(name.sun_path, len - offsetof(struct sockaddr_un, sun_path),
+				     ret) &&
+		    !memcmp(ret->worker, home->token, sizeof(ret->worker));
 
 	errno = saved;
 	return good;
@@ -233,7 +229,8 @@ static inline const char *handoff_try(const struct handoff_home *home,
 		return NULL;
 	if (!handoff_check(answer, (size_t)got.n, HANDOFF_WELCOME) || m->tx < 0)
 		return "the broker sent an answer of an unknown version";
-	if (!handoff_is_channel(home, m->rx, &name) || name.channel != answer->welcome.channel)
+	if (!handoff_is_channel(home, m->rx, false, &name) ||
+	    name.channel != answer->welcome.channel)
 		return "the broker sent a channel without its name";
 	m->channel = name.channel;
 	strcpy(m->path, answer->welcome.path);

@@ -152,7 +152,7 @@ bool adopt_fd(int fd)
 
 	if (slot_at(fd))
 		return true;
-	if (!handoff_is_channel(&shim.home, fd, &name))
+	if (!handoff_is_channel(&shim.home, fd, false, &name))
 		return bound_read(fd, &app) && slot_bind(fd, addr_domain(&app.addr), &app);
 	slot = find_channel(name.channel);
 	if (slot) {
@@ -175,22 +175,14 @@ static void adopt_each(int fd, void *arg)
 	(void)adopt_fd(fd);
 }
 
-/* Whether @fd is the broker's end of a channel, of which each listener has a copy. */
-static bool is_tx(int fd)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNSPEC };
-	socklen_t len = sizeof(name);
-	struct handoff_name unused;
-	_keep_errno_ int saved = errno;
-
-	return real.getpeername(fd, (struct sockaddr *)&name, &len) == 0 &&
-	       handoff_is_name(&shim.home, &name, len, &unused);
-}
-
+/* The connections that it said HELLO with, and the broker's ends of the channels. */
 static void drop_launchers(int fd, void *arg)
 {
+	struct handoff_name unused;
+
 	(void)arg;
-	if (!table_mark(fd) && (rendezvous_is_peer(fd) || is_tx(fd)))
+	if (!table_mark(fd) &&
+	    (rendezvous_is_peer(fd) || handoff_is_channel(&shim.home, fd, true, &unused)))
 		(void)real.close(fd);
 }
 

@@ -107,7 +107,8 @@ static bool is_channel_after_all(int fd, const struct slot *slot)
 
 	if (!shim.active || (errno != EINVAL && errno != EOPNOTSUPP))
 		return false;
-	return slot ? handoff_is_channel(&shim.home, fd, &name) : owner_is_me() && adopt_fd(fd);
+	return slot ? handoff_is_channel(&shim.home, fd, false, &name)
+		    : owner_is_me() && adopt_fd(fd);
 }
 
 /* @four: the app called accept4(). What is not ours must reach libc as it was called. */

@@ -57,6 +57,7 @@ static inline int refuse(int error)
 #define close	    real.close
 #define connect	    real.connect
 #define fcntl	    real.fcntl
+#define getpeername real.getpeername
 #define getsockname real.getsockname
 #define recvmsg	    real.recvmsg
 #define sendmsg	    real.sendmsg
@@ -66,6 +67,7 @@ static inline int refuse(int error)
 #undef close
 #undef connect
 #undef fcntl
+#undef getpeername
 #undef getsockname
 #undef recvmsg
 #undef sendmsg
