@@ -1,4 +1,5 @@
 /* links: worker-shim/preload/environ */
+#include "handoff_wire.h"
 #include "preload/environ.h"
 #include "tap.h"
 
@@ -108,6 +109,26 @@ TEST(what_is_kept_is_what_there_was)
 	CHECK_STR(now.variables[0], "BROKER_TOKEN=x");
 	for (size_t i = 0; now.variables[i]; i++)
 		CHECK(strncmp(now.variables[i], "BROKER_SLOT", 11) != 0);
+}
+
+TEST(what_makes_a_worker_of_a_program_is_kept)
+{
+	static const char *const names[] = { HANDOFF_ENV_RENDEZVOUS, HANDOFF_ENV_SERVICE,
+					     HANDOFF_ENV_SLOT,	     HANDOFF_ENV_WORKER,
+					     HANDOFF_ENV_GENERATION, HANDOFF_ENV_PRIVATE,
+					     HANDOFF_ENV_WRAPPER,    HANDOFF_ENV_STDERR,
+					     HANDOFF_ENV_SOCKETS,    HANDOFF_ENV_UDP };
+	static struct environ_kept all;
+	size_t n = 0;
+
+	setenv(HANDOFF_ENV_TOKEN, "x", 1);
+	setenv("LD_PRELOAD", "y", 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		setenv(names[i], "x", 1);
+	environ_keep(&all);
+	while (all.variables[n])
+		n++;
+	CHECK_EQ(n, 2 + sizeof(names) / sizeof(names[0]));
 }
 
 TAP_MAIN()
