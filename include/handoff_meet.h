@@ -179,8 +179,7 @@ static inline const char *handoff_try(const struct handoff_home *home,
 				      const struct handoff_wish *wish, struct handoff_meeting *m,
 				      union handoff_message *answer, int *error)
 {
-	/* listen() may wait for a busy broker. What inherits a listener serves without an answer.
-	 */
+	/* listen() may wait for a busy broker; what inherits a listener serves anyway. */
 	int timeout_ms =
 		wish->flags & HANDOFF_HELLO_ADOPT ? HANDOFF_MEET_ADOPT_MS : HANDOFF_MEET_LISTEN_MS;
 	int64_t deadline_ms = handoff_now_ms() + timeout_ms;
