@@ -24,23 +24,13 @@ static bool is_privileged(pid_t pid)
 	return false;
 }
 
-static bool has_other_root(const char *dir)
-{
-	struct stat own, its;
-	char path[48];
-
-	snprintf(path, sizeof(path), "%s/root", dir);
-	return stat("/", &own) == 0 && stat(path, &its) == 0 &&
-	       (own.st_dev != its.st_dev || own.st_ino != its.st_ino);
-}
-
 /* What /proc shows of @pid, which ought to have the library; nothing of any socket. */
 static void look(const struct worker *w, pid_t pid, struct escape_facts *ret)
 {
 	_cleanup_free_ char *text = malloc(FILE_MAX);
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
-	char dir[32];
-	struct stat st;
+	char dir[32], root[40];
+	struct stat st, own, its;
 	ssize_t n;
 
 	*ret = (struct escape_facts){ 0 };
@@ -58,7 +48,9 @@ static void look(const struct worker *w, pid_t pid, struct escape_facts *ret)
 	ret->privileged = is_privileged(pid);
 	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
 	ret->other_user = stat(dir, &st) < 0 || st.st_uid != w->uid;
-	ret->other_root = has_other_root(dir);
+	snprintf(root, sizeof(root), "%s/root", dir);
+	ret->other_root = stat("/", &own) == 0 && stat(root, &its) == 0 &&
+			  (own.st_dev != its.st_dev || own.st_ino != its.st_ino);
 }
 
 static void add_process(pid_t pid, struct strbuf *out)

@@ -17,18 +17,16 @@
 
 /* --- begun and ended ------------------------------------------------------------------- */
 
-static bool is_stopped(struct worker *w)
-{
-	return list_find(struct channel, c, &w->taker.channels, link, channel_is_stopped(c, false));
-}
-
 static bool may_be_checked(struct worker *w)
 {
 	bool serves =
 		w->state == WORKER_READY || (w->state == WORKER_HELD && w->held == HELD_BY_CHECK);
 
 	return (serves || (w->state == WORKER_STARTING && w->check.awaited)) &&
-	       !dispatch_leaves(w->terms->dispatch) && !is_stopped(w) && !worker_is_debugged(w);
+	       !dispatch_leaves(w->terms->dispatch) &&
+	       !list_find(struct channel, c, &w->taker.channels, link,
+			  channel_is_stopped(c, false)) &&
+	       !worker_is_debugged(w);
 }
 
 static void drop(struct worker *w)

@@ -20,19 +20,13 @@ static enum worker_event guest_event(enum worker_event ev)
 	return ev == EV_CLOSED ? EV_UNLISTEN : ev;
 }
 
-/* Whether connections that wait in @c stay with the guest: no other worker could take them. */
-static bool guest_keeps(const struct channel *c)
-{
-	const struct worker *w = worker_of(c);
-
-	return w->guest && w->retired_by_us && list_empty(&c->endpoint->round.ring);
-}
-
+/* What waits at a guest stays there if no other worker could take it. */
 static void take_back_all(struct worker *w, const char *reason)
 {
 	list_for_each (struct channel, c, &w->taker.channels, link) {
 		c->moved_ms = loop_now(worker_loop(w));
-		if ((worker_leaves_round(w) && !worker_finishes_alone(w)) || guest_keeps(c))
+		if ((worker_leaves_round(w) && !worker_finishes_alone(w)) ||
+		    (w->guest && w->retired_by_us && list_empty(&c->endpoint->round.ring)))
 			continue;
 		if (endpoint_take_back(c, reason))
 			endpoint_wake(c->endpoint);

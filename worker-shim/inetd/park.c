@@ -310,34 +310,26 @@ static bool keep_ready(struct zygote *z)
 	_exit(0);
 }
 
-static bool map(struct zygote *z)
-{
-	struct stat st;
-
-	if (fstat(z->park->page, &st) < 0)
-		return false;
-	z->size = (size_t)st.st_size;
-	if (z->size < handoff_processes_size(1)) {
-		errno = EPROTO;
-		return false;
-	}
-	z->page = mmap(NULL, z->size, PROT_READ | PROT_WRITE, MAP_SHARED, z->park->page, 0);
-	if (z->page == MAP_FAILED)
-		return false;
-	z->table = handoff_processes_of(z->page);
-	return true;
-}
-
 bool park(struct park *p)
 {
 	struct zygote z = { .park = p, .signals = -1, .refill = -1 };
 	int flags = fcntl(STDIN_FILENO, F_GETFL);
 	sigset_t children;
+	struct stat st;
 
+	if (fstat(p->page, &st) < 0)
+		return false;
+	z.size = (size_t)st.st_size;
+	if (z.size < handoff_processes_size(1)) {
+		errno = EPROTO;
+		return false;
+	}
+	z.page = mmap(NULL, z.size, PROT_READ | PROT_WRITE, MAP_SHARED, p->page, 0);
 	sigemptyset(&children);
 	sigaddset(&children, SIGCHLD);
-	if (!map(&z) || sigprocmask(SIG_BLOCK, &children, &z.mask) < 0)
+	if (z.page == MAP_FAILED || sigprocmask(SIG_BLOCK, &children, &z.mask) < 0)
 		return false;
+	z.table = handoff_processes_of(z.page);
 	z.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
 	z.nonblock = flags >= 0 && flags & O_NONBLOCK;
 	z.refill = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

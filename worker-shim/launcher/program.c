@@ -239,16 +239,19 @@ const char *program_privilege(const char *path)
 	return NULL;
 }
 
-static bool check_library(const char *library, struct elf_info *ret)
+static bool check_preload(const struct program *program, const char *library)
 {
+	const struct elf_info *elf = &program->elf;
+	const char *binary = program->binary, *what;
 	_cleanup_file_ struct file file = { NULL, 0 };
+	struct elf_info lib;
 	int error = file_open(library, &file);
 
 	if (error)
 		return reason_refuse("the preload library %s: %s: install it, or name it with "
 				     "--library",
 				     library, strerror(error));
-	if (elf_parse(file.bytes, file.len, ret) != ELF_GOOD)
+	if (elf_parse(file.bytes, file.len, &lib) != ELF_GOOD)
 		return reason_refuse("the preload library %s is not a shared library: install it "
 				     "again",
 				     library);
@@ -257,17 +260,6 @@ static bool check_library(const char *library, struct elf_info *ret)
 		return reason_refuse("the preload library %s: its path must not contain a space "
 				     "or a colon",
 				     library);
-	return true;
-}
-
-static bool check_preload(const struct program *program, const char *library)
-{
-	const struct elf_info *elf = &program->elf;
-	const char *binary = program->binary, *what;
-	struct elf_info lib = { .bits = 0 };
-
-	if (!check_library(library, &lib))
-		return false;
 	if (elf->bits != lib.bits || elf->machine != lib.machine || elf->endian != lib.endian)
 		return reason_refuse("%s is a %d-bit program for %s, but worker-shim is %d-bit "
 				     "for %s: use a build of the program for this machine",
