@@ -143,8 +143,6 @@ void command_usage(const struct command *c, struct strbuf *out)
 		strbuf_addf(out, command_takes_rest(c) ? " [%s]" : " [-- %s]", c->rest);
 }
 
-/* --- reading a request --------------------------------------------------------------- */
-
 const struct command *command_find_longer(const struct command *c, const char *word)
 {
 	STRBUF(name, 128);
@@ -340,8 +338,6 @@ enum command_result command_parse(char *const *words, size_t n, struct request *
 	*ret = r;
 	return COMMAND_OK;
 }
-
-/* --- asking a request ---------------------------------------------------------------- */
 
 const struct request_value *request_option(const struct request *r, const char *name)
 {

@@ -55,8 +55,6 @@ static const char *const slot_states[WORKER_STATE_N] = {
 	[WORKER_STOPPING] = "stopping", [WORKER_DEAD] = "empty",
 };
 
-/* --- all of them ----------------------------------------------------------------------- */
-
 #define RECORD(record) ((struct metrics_##record *)0)
 #define OF(record, field)                                                                          \
 	.at = offsetof(struct metrics_##record, field), .size = sizeof(RECORD(record)->field)
@@ -121,8 +119,6 @@ static const struct family families[] = {
 	{ "process_max_fds", GAUGE, BROKER, NULL, "Limit of open descriptors of the broker", OF(snapshot, max_fds) },
 };
 /* clang-format on */
-
-/* --- one of them ----------------------------------------------------------------------- */
 
 /* Where a family is written, and of what. */
 struct writer {

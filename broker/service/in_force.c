@@ -34,8 +34,6 @@ void service_put_in_force(struct service *s, struct service_conf *conf, unsigned
 	service_rearm(s);
 }
 
-/* --- kept for a rollback --------------------------------------------------------------- */
-
 /* Whether the worker that has the slot of @w now would leave it, or there is none. */
 static bool slot_is_free_for(const struct worker *w)
 {
@@ -151,8 +149,6 @@ unsigned service_restore_all(struct service *s)
 			worker_retire(leaving[i], EV_RETIRE);
 	return n;
 }
-
-/* --- rollback -------------------------------------------------------------------------- */
 
 static const char *no_window_text(const struct service *s)
 {

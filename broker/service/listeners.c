@@ -216,29 +216,6 @@ const struct endpoint *service_endpoint_of_others(const struct worker *w)
 			 !list_empty(&e->round.ring) && !is_covered(w, e));
 }
 
-/* How long a worker that listens on some addresses may take for the rest. */
-#define SETTLE_MS 1000
-
-void service_worker_listens(struct worker *w)
-{
-	service_attach_listeners(service_of(w));
-	/* Of a guest nothing is expected: one address is enough. */
-	if (w->guest)
-		worker_event(w, EV_LISTEN);
-	if ((w->state != WORKER_STARTING && w->state != WORKER_CLOSED) ||
-	    !worker_listens_as_configured(w))
-		return;
-	loop_timer_disarm(&w->settle);
-	if (!service_missing_endpoint(w))
-		worker_event(w, EV_LISTEN);
-	/*
-	 * A reload replaces the workers that listen on the rest: without them nobody would. So it
-	 * waits for a new worker until start_timeout, unless the rest is given up.
-	 */
-	else if (!worker_is_of_rollout(w) || service_of(w)->fewer_ports)
-		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
-}
-
 /* --- closed without losing a client ------------------------------------------------------ */
 
 static bool overlaps_another(const struct listener *l)

@@ -66,9 +66,6 @@ const struct endpoint *service_missing_endpoint(const struct worker *w);
 /* An address that others of the round serve and @w does not, for a status of all; or NULL. */
 const struct endpoint *service_endpoint_of_others(const struct worker *w);
 
-/* @w has a new channel: is it ready with that? */
-void service_worker_listens(struct worker *w);
-
 /* A @l whose clients were not let in yet goes at once. */
 void service_close_gently(struct listener *l);
 

@@ -48,8 +48,6 @@ unsigned service_count_started(const struct service *s)
 	return n;
 }
 
-/* --- the right number of workers ----------------------------------------------------- */
-
 bool service_slot_has_process(const struct service *s, unsigned slot)
 {
 	return list_find(const struct worker, w, &s->workers, link, w->slot == slot);
@@ -78,8 +76,6 @@ const char *service_end_text(const struct service *s)
 		return "the service was paused or stopped meanwhile";
 	return "the service was told to end meanwhile";
 }
-
-/* --- what a rollout waits for ---------------------------------------------------------- */
 
 /* If there are more than these, the text has only their number. */
 #define NAMED_MAX 3

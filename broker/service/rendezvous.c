@@ -21,6 +21,7 @@
 #include "sys/pair.h"
 #include "sys/log.h"
 #include "worker/output.h"
+#include "worker/step.h"
 
 /* Connections that have not said HELLO yet: how many, and for how long. */
 #define MAX_GREETINGS 256
@@ -171,6 +172,30 @@ static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
 	worker_output_refused(w, r == -EADDRINUSE ? reason->text : "");
 }
 
+/* How long a worker that listens on some addresses may take for the rest. */
+#define SETTLE_MS 1000
+
+/* @w has a new channel: is it ready with that? */
+static void listens(struct worker *w)
+{
+	service_attach_listeners(service_of(w));
+	/* Of a guest nothing is expected: one address is enough. */
+	if (w->guest)
+		worker_event(w, EV_LISTEN);
+	if ((w->state != WORKER_STARTING && w->state != WORKER_CLOSED) ||
+	    !worker_listens_as_configured(w))
+		return;
+	loop_timer_disarm(&w->settle);
+	if (!service_missing_endpoint(w))
+		worker_event(w, EV_LISTEN);
+	/*
+	 * A reload replaces the workers that listen on the rest: without them nobody would. So it
+	 * waits for a new worker until start_timeout, unless the rest is given up.
+	 */
+	else if (!worker_is_of_rollout(w) || service_of(w)->fewer_ports)
+		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
+}
+
 static int join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
 		const struct asked *asked, struct strbuf *reason)
 {
@@ -203,7 +228,7 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
 		  LOG_STR("address", address_text(&addr).text),
 		  LOG_MSG("listens on %s", address_text(&addr).text));
-	service_worker_listens(w);
+	listens(w);
 	return 0;
 }
 
@@ -222,7 +247,7 @@ static int share_udp(struct greeting *g, struct worker *w, const struct handoff_
 		return r;
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
 	if (handoff_send(g->fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT) == 0)
-		service_worker_listens(w);
+		listens(w);
 	return 0;
 }
 
