@@ -16,8 +16,6 @@
 #include "sys/relay.h"
 #include "sys/sandbox.h"
 
-#define MAX_LISTEN 64
-
 static const char usage_text[] =
 	"usage: broker -c FILE [options]\n"
 	"       broker [-w N] [-l ADDRESS]... [options] -- COMMAND [ARGUMENT]...\n"
@@ -47,10 +45,7 @@ static const char usage_text[] =
 	"         workers until the next HUP\n";
 
 struct arguments {
-	const char *workers;
-	const char *listen[MAX_LISTEN];
-	size_t n_listen;
-	char *const *command; /* NULL: none */
+	struct conf_command given;
 	bool check, print;
 	int state; /* of another program, which is adopted: its descriptor; -1: none */
 };
@@ -99,9 +94,10 @@ static bool enter(const char *directory)
 
 static int check_arguments(const struct run *run, const struct arguments *args)
 {
-	if (run->master.config_file && (args->command || args->workers || args->n_listen))
+	if (run->master.config_file &&
+	    (args->given.argv || args->given.workers || args->given.n_listen))
 		return usage_error("-c FILE excludes -w, -l and a command: put them in the file");
-	if (!run->master.config_file && !args->command)
+	if (!run->master.config_file && !args->given.argv)
 		return usage_error("nothing to run: give -c FILE, or -- COMMAND");
 	return -1;
 }
@@ -147,12 +143,12 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 			run->master.config_file = run->master.names.file = optarg;
 			break;
 		case 'w':
-			ret->workers = optarg;
+			ret->given.workers = optarg;
 			break;
 		case 'l':
-			if (ret->n_listen == MAX_LISTEN)
+			if (ret->given.n_listen == CONF_COMMAND_LISTEN_MAX)
 				return usage_error("too many -l options");
-			ret->listen[ret->n_listen++] = optarg;
+			ret->given.listen[ret->given.n_listen++] = optarg;
 			break;
 		case 't':
 			ret->check = true;
@@ -189,7 +185,7 @@ static int parse_arguments(int argc, char **argv, struct run *run, struct argume
 		}
 	}
 	if (optind < argc)
-		ret->command = argv + optind;
+		ret->given.argv = argv + optind;
 	return check_arguments(run, ret);
 }
 
@@ -223,8 +219,7 @@ static int load(struct master *m, const struct arguments *args)
 				     &m->conf, &error);
 	} else if (r == 0) {
 		facts = config_file_facts(NULL, base_dir);
-		r = conf_from_command(args->command, args->workers, args->listen, args->n_listen,
-				      &facts, &m->conf, &error);
+		r = conf_from_command(&args->given, &facts, &m->conf, &error);
 	}
 	if (r == 0)
 		return EXIT_CODE_OK;
@@ -258,10 +253,8 @@ static int check(struct run *run)
 
 static int adopt(struct run *run, const struct arguments *args)
 {
-	const struct conf_command command = { args->command, args->workers, args->listen,
-					      args->n_listen };
 	STRBUF(error, CONF_ERROR_BYTES);
-	int r = adopt_read(run, args->state, &command, &error);
+	int r = adopt_read(run, args->state, &args->given, &error);
 
 	if (r == 0)
 		return EXIT_CODE_OK;

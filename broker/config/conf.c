@@ -323,26 +323,25 @@ int conf_parse(const char *file, const char *text, size_t len, const struct conf
 	return r;
 }
 
-int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
-		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
-		      struct strbuf *error)
+int conf_from_command(const struct conf_command *command, const struct conf_facts *facts,
+		      struct conf **ret, struct strbuf *error)
 {
-	_cleanup_free_ struct option_setting *settings = calloc(n_listen + 1, sizeof(*settings));
-	struct builder b = { .facts = facts, .argv = argv, .sections.n = SECTION_SERVICES + 1 };
+	struct option_setting settings[1 + CONF_COMMAND_LISTEN_MAX] = { 0 };
+	struct builder b = { .facts = facts,
+			     .argv = command->argv,
+			     .sections.n = SECTION_SERVICES + 1 };
 	struct conf_section *service = &b.sections.of[SECTION_SERVICES];
-	const char *name = words_base(argv[0]);
+	const char *name = words_base(command->argv[0]);
 
-	if (!settings)
-		return -ENOMEM;
 	service->settings = settings;
 	(void)snprintf(service->name, sizeof(service->name), "service:%s",
 		       conf_name_ok(name, strlen(name)) ? name : "app");
-	if (workers)
-		settings[service->n++].text = workers;
-	for (size_t i = 0; i < n_listen; i++)
-		settings[service->n++].text = listen[i];
+	if (command->workers)
+		settings[service->n++].text = command->workers;
+	for (size_t i = 0; i < command->n_listen; i++)
+		settings[service->n++].text = command->listen[i];
 	for (size_t i = 0; i < service->n; i++) {
-		const char *key = workers && i == 0 ? "workers" : "listen";
+		const char *key = command->workers && i == 0 ? "workers" : "listen";
 
 		settings[i].option = option_find(OPTION_SERVICE, key);
 		settings[i].origin.kind = ORIGIN_COMMAND_LINE;
@@ -375,8 +374,7 @@ int conf_unkeep(const char *bytes, size_t len, const struct conf_command *comman
 		return conf_parse(file, at, (size_t)(end - at), &facts, ret, error);
 	if (!command->argv)
 		return strbuf_fail(error, -EINVAL, "it is of a command line, which is not given");
-	return conf_from_command(command->argv, command->workers, command->listen,
-				 command->n_listen, &facts, ret, error);
+	return conf_from_command(command, &facts, ret, error);
 }
 
 void service_conf_keep(const struct service_conf *sc, struct strbuf *out)

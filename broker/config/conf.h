@@ -24,22 +24,20 @@
 int conf_parse(const char *file, const char *text, size_t len, const struct conf_facts *facts,
 	       struct conf **ret, struct strbuf *error);
 
-/*
- * As conf_parse() from the command line: `broker -w N -l ADDRESS -- command...`. The service is
- * called after the command ("app" where its name will not do). @workers NULL: the default.
- * @listen: @n_listen texts as in a `listen` line. Messages begin without FILE:LINE.
- */
-int conf_from_command(char *const *argv, const char *workers, const char *const *listen,
-		      size_t n_listen, const struct conf_facts *facts, struct conf **ret,
-		      struct strbuf *error);
-
-/* The command line that a configuration may have come from. */
+/* The command line that a configuration may come from: broker -w N -l ADDRESS -- command... */
 struct conf_command {
-	char *const *argv; /* NULL: none */
-	const char *workers;
-	const char *const *listen;
+	char *const *argv;			     /* NULL: none */
+	const char *workers;			     /* NULL: the default */
+	const char *listen[CONF_COMMAND_LISTEN_MAX]; /* texts as in a `listen` line */
 	size_t n_listen;
 };
+
+/*
+ * As conf_parse() from the command line. The service is called after the command ("app" where its
+ * name will not do). Messages begin without FILE:LINE.
+ */
+int conf_from_command(const struct conf_command *command, const struct conf_facts *facts,
+		      struct conf **ret, struct strbuf *error);
 
 /*
  * Reads again, maybe in another program, exactly what was read once, so that every value, origin

@@ -356,10 +356,11 @@ struct conf_facts {
 				   * command line. Relative paths start here; none stays relative. */
 };
 
-#define CONF_FILE_MAX	  (1 << 20) /* bytes */
-#define CONF_SERVICES_MAX 1024
-#define CONF_LIST_MAX	  256	      /* entries of one list, inherited ones included */
-#define CONF_LISTEN_MAX	  2048	      /* listen addresses of all services together */
-#define CONF_SETTINGS_MAX 1024	      /* lines of one section */
-#define CONF_ERRORS_MAX	  20	      /* messages; one more line says that there are more */
-#define CONF_ERROR_BYTES  (24 * 1024) /* of @error: enough, with a file name of 400 bytes */
+#define CONF_FILE_MAX		(1 << 20) /* bytes */
+#define CONF_SERVICES_MAX	1024
+#define CONF_LIST_MAX		256  /* entries of one list, inherited ones included */
+#define CONF_LISTEN_MAX		2048 /* listen addresses of all services together */
+#define CONF_SETTINGS_MAX	1024 /* lines of one section */
+#define CONF_COMMAND_LISTEN_MAX 64
+#define CONF_ERRORS_MAX		20	    /* messages; one more line says that there are more */
+#define CONF_ERROR_BYTES	(24 * 1024) /* of @error: enough, with a file name of 400 bytes */

@@ -293,12 +293,13 @@ TEST(a_command_line_is_a_configuration_too)
 {
 	char node[] = "/usr/bin/node", app[] = "app.js", odd[] = "a | b > $c";
 	char *argv[] = { node, app, odd, NULL };
-	const char *listen[] = { "127.0.0.1:80 for 3000", "8080" };
+	const struct conf_command given = { argv, "4", { "127.0.0.1:80 for 3000", "8080" }, 2 };
+	const struct conf_command alone = { argv, NULL, { NULL }, 0 };
 	struct conf *conf = NULL;
 	struct service_conf *sc;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	CHECK_EQ(conf_from_command(argv, "4", listen, 2, &conf_test_facts, &conf, &error), 0);
+	CHECK_EQ(conf_from_command(&given, &conf_test_facts, &conf, &error), 0);
 	sc = conf->services[0];
 	CHECK(!conf->file);
 	CHECK_EQ(conf->n_services, 1);
@@ -315,7 +316,7 @@ TEST(a_command_line_is_a_configuration_too)
 	conf_free(conf);
 
 	argv[0] = odd;
-	CHECK_EQ(conf_from_command(argv, NULL, NULL, 0, &conf_test_facts, &conf, &error), 0);
+	CHECK_EQ(conf_from_command(&alone, &conf_test_facts, &conf, &error), 0);
 	CHECK_STR(conf->services[0]->name, "app");
 	CHECK_EQ(conf->services[0]->workers, 2);
 	conf_free(conf);
@@ -341,11 +342,13 @@ TEST(a_bad_command_line_says_so)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct conf *conf = NULL;
 		STRBUF(error, CONF_ERROR_BYTES);
-		size_t n = !!cases[i].listen[0] + !!cases[i].listen[1];
+		const char *const *listen = cases[i].listen;
+		const struct conf_command given = { argv,
+						    cases[i].workers,
+						    { listen[0], listen[1] },
+						    (size_t) !!listen[0] + !!listen[1] };
 
-		CHECK_EQ(conf_from_command(argv, cases[i].workers, cases[i].listen, n,
-					   &conf_test_facts, &conf, &error),
-			 -EINVAL);
+		CHECK_EQ(conf_from_command(&given, &conf_test_facts, &conf, &error), -EINVAL);
 		CHECK_STR(error.text, cases[i].error);
 		CHECK(!conf);
 	}

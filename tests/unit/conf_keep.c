@@ -69,12 +69,11 @@ TEST(the_full_example_is_read_again_as_it_was)
 TEST(a_command_line_is_read_again_from_its_arguments)
 {
 	char *argv[] = { (char[]){ "app" }, (char[]){ "two\nlines" }, NULL };
-	const char *listen[] = { "8080" };
-	const struct conf_command command = { argv, "4", listen, 1 };
+	const struct conf_command command = { argv, "4", { "8080" }, 1 };
 	struct conf *conf = NULL, *again;
 	STRBUF(error, CONF_ERROR_BYTES);
 
-	CHECK_EQ(conf_from_command(argv, "4", listen, 1, &conf_test_facts, &conf, &error), 0);
+	CHECK_EQ(conf_from_command(&command, &conf_test_facts, &conf, &error), 0);
 	again = read_again(conf, &command);
 	check_same(conf, again);
 	CHECK_STR(again->services[0]->command[1], "two\nlines");

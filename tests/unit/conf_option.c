@@ -470,11 +470,12 @@ TEST(every_option_is_printed)
 TEST(a_configuration_of_the_command_line_is_printed_too)
 {
 	char program[] = "node", odd[] = "a\nb", *argv[] = { program, odd, NULL };
+	const struct conf_command given = { argv, "4", { NULL }, 0 };
 	struct conf *conf = NULL;
 	STRBUF(error, CONF_ERROR_BYTES);
 	char *text;
 
-	CHECK_EQ(conf_from_command(argv, "4", NULL, 0, &conf_test_facts, &conf, &error), 0);
+	CHECK_EQ(conf_from_command(&given, &conf_test_facts, &conf, &error), 0);
 	text = print(conf);
 	CHECK_CONTAINS(text, "command = node a\\x0ab                    # command line\n");
 	CHECK_CONTAINS(text, "workers = 4                              # command line\n");

@@ -113,7 +113,7 @@ static int try(const char *text, size_t len, bool facts_of_environment)
 TEST(every_allocation_may_fail)
 {
 	char program[] = "node", *argv[] = { program, program, NULL };
-	const char *listen[] = { "80", "81 for 82" };
+	const struct conf_command given = { argv, "4", { "80", "81 for 82" }, 2 };
 	long n = 0;
 	int r;
 
@@ -131,7 +131,7 @@ TEST(every_allocation_may_fail)
 		STRBUF(error, CONF_ERROR_BYTES);
 
 		fail_in = n++;
-		r = conf_from_command(argv, "4", listen, 2, &conf_test_facts, &conf, &error);
+		r = conf_from_command(&given, &conf_test_facts, &conf, &error);
 		CHECK(r == 0 ? conf != NULL : r == -ENOMEM && !conf);
 		conf_free(conf);
 	} while (r < 0);
