@@ -69,11 +69,11 @@ static void worker_started(struct observer *o, const struct worker *w)
 }
 
 /* Whether process @pid, which has ended, stopped or continued, is known, or none that matters. */
-static bool child_changed(struct master *m, pid_t pid, int status)
+static bool child_changed(struct run *run, pid_t pid, int status)
 {
 	bool ended = WIFEXITED(status) || WIFSIGNALED(status);
 
-	list_for_each (struct service, s, &m->broker.services, link)
+	list_for_each (struct service, s, &run->master.broker.services, link)
 		list_for_each (struct worker, w, &s->workers, link) {
 			if (w->pid == pid && !w->guest && ended)
 				worker_main_exited(w, status);
@@ -84,21 +84,21 @@ static bool child_changed(struct master *m, pid_t pid, int status)
 				continue;
 			return true;
 		}
-	return !ended || helper_reaped(&m->names.asker, pid, status) ||
-	       helper_reaped(&m->mover.relay, pid, status);
+	return !ended || helper_reaped(&run->master.names.asker, pid, status) ||
+	       helper_reaped(&run->master.mover.relay, pid, status) ||
+	       helper_reaped(&run->upgrade.trial, pid, status);
 }
 
 static void process_changed(struct starter_events *events, pid_t pid, int status)
 {
-	struct master *m = &container_of(events, struct run, processes)->master;
-	struct broker *b = &m->broker;
+	struct run *run = container_of(events, struct run, processes);
+	struct broker *b = &run->master.broker;
 
 	loop_note(&b->loop, "processes that ended");
-	if (child_changed(m, pid, status) ||
-	    upgrade_reaped(&container_of(m, struct run, master)->upgrade, pid, status))
+	if (child_changed(run, pid, status))
 		return;
 	pid_set_remove(&b->started, pid); /* of a worker that was left to itself */
-	loop_timer_arm(&b->loop, &container_of(m, struct run, master)->look, 0);
+	loop_timer_arm(&b->loop, &run->look, 0);
 }
 
 /* Some processes that were left to the parent have ended: was one the last of a worker? */

@@ -28,14 +28,11 @@ enum exit_code {
 struct upgrade {
 	struct run *run;
 	char *program; /* owned; NULL: none is under way */
-	pid_t pid;     /* of the trial; 0: none runs */
-	int fd;	       /* owned: what it says */
-	struct loop_source source;
-	struct loop_timer timer; /* its limit; then, when it is looked again whether it may be */
-	int64_t began_ms;
-	bool late;
+	struct helper trial;
+	struct strbuf said; /* by it, in .text */
 	char text[2048];
-	size_t n;
+	struct loop_timer timer;  /* when it is looked again whether it may be executed */
+	int64_t began_ms;	  /* to look */
 	unsigned given[KEPT_RUN]; /* records in the state that it was given */
 };
 

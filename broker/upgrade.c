@@ -12,6 +12,7 @@
 #include "sys/log.h"
 #include "sys/rights.h"
 #include "sys/safe_path.h"
+#include "worker/command.h"
 
 #define TRIAL_MS 5000
 /* What ends soon by itself is waited for, but not for longer. */
@@ -24,12 +25,10 @@
 
 static void forget(struct upgrade *u)
 {
-	loop_remove(&u->run->master.broker.loop, &u->source);
+	helper_kill(&u->trial);
 	loop_timer_disarm(&u->timer);
-	fd_closep(&u->fd);
 	free(u->program);
 	u->program = NULL;
-	u->pid = 0;
 }
 
 static void fail(struct upgrade *u, const char *why)
@@ -155,37 +154,20 @@ static const char *obstacle(const struct run *run)
 	return NULL;
 }
 
-static void try_to_execute(struct upgrade *u)
+static void try_to_execute(struct loop_timer *timer)
 {
+	struct upgrade *u = container_of(timer, struct upgrade, timer);
 	struct loop *loop = &u->run->master.broker.loop;
 	const char *why = obstacle(u->run);
 	int r = why ? 0 : execute(u);
 
 	if (why && !u->run->master.broker.stopping && loop_now(loop) - u->began_ms < WAIT_MS)
-		loop_timer_arm(loop, &u->timer, STEP_MS);
+		loop_timer_arm(loop, timer, STEP_MS);
 	else
 		fail(u, why ? why : strerror(-r));
 }
 
 /* --- tried --------------------------------------------------------------------------------- */
-
-static void read_more(struct upgrade *u)
-{
-	ssize_t n = read(u->fd, u->text + u->n, sizeof(u->text) - 1 - u->n);
-
-	u->n += n > 0 ? (size_t)n : 0;
-	u->text[u->n] = '\0';
-}
-
-static void said(struct loop_source *source, uint32_t events)
-{
-	struct upgrade *u = container_of(source, struct upgrade, source);
-
-	read_more(u);
-	/* Its end is told by its exit. */
-	if ((events & (EPOLLHUP | EPOLLERR)) || u->n == sizeof(u->text) - 1)
-		loop_remove(&u->run->master.broker.loop, source);
-}
 
 enum exit_code upgrade_answer(const struct run *run)
 {
@@ -224,18 +206,18 @@ static bool loses_nothing(const struct upgrade *u, const char *answer, struct st
 	return true;
 }
 
-bool upgrade_reaped(struct upgrade *u, pid_t pid, int status)
+static void wrote(struct helper *h, const char *bytes, size_t n)
 {
-	const char *answer;
+	strbuf_add_bytes(&container_of(h, struct upgrade, trial)->said, bytes, n);
+}
+
+static void ended(struct helper *h, int status)
+{
+	struct upgrade *u = container_of(h, struct upgrade, trial);
+	const char *answer = strstr(u->text, ANSWER);
 	STRBUF(why, sizeof(u->text) + 128);
 
-	if (!u->pid || pid != u->pid)
-		return false;
-	pid_set_remove(&u->run->master.broker.started, pid);
-	u->pid = 0;
-	read_more(u);
-	answer = strstr(u->text, ANSWER);
-	if (u->late)
+	if (status == HELPER_KILLED)
 		strbuf_addf(&why, "it did not answer within %d s", TRIAL_MS / 1000);
 	else if (WIFSIGNALED(status))
 		strbuf_addf(&why, "it crashed when it was tried (signal %d)", WTERMSIG(status));
@@ -245,33 +227,19 @@ bool upgrade_reaped(struct upgrade *u, pid_t pid, int status)
 	else if (WEXITSTATUS(status))
 		strbuf_addf(&why, "it answers, and ends with status %d", WEXITSTATUS(status));
 	else if (loses_nothing(u, answer, &why)) {
-		u->began_ms = loop_now(&u->run->master.broker.loop);
-		loop_timer_arm(&u->run->master.broker.loop, &u->timer, 0);
-		return true;
+		u->began_ms = loop_now(&h->broker->loop);
+		loop_timer_arm(&h->broker->loop, &u->timer, 0);
+		return;
 	}
-	if (!answer && u->n) {
+	if (!answer && u->said.len) {
 		strbuf_add(&why, ": ");
 		strbuf_add_escaped(&why, u->text, strcspn(u->text, "\n"));
 	}
 	fail(u, why.text);
-	return true;
-}
-
-static void timer_expired(struct loop_timer *timer)
-{
-	struct upgrade *u = container_of(timer, struct upgrade, timer);
-
-	if (!u->pid) {
-		try_to_execute(u);
-		return;
-	}
-	u->late = true;
-	(void)starter_kill(u->pid, true, SIGKILL);
 }
 
 static int try(struct upgrade *u, struct strbuf *error)
 {
-	struct broker *b = &u->run->master.broker;
 	_cleanup_free_ char **argv = arguments(u->run, (char[]){ "--check-upgrade" }, NULL);
 	_cleanup_fd_ int state = write_state(u->run, u->given);
 	const struct spawn_request req = {
@@ -282,17 +250,14 @@ static int try(struct upgrade *u, struct strbuf *error)
 		.socket_fds = 1,
 		.output_to_status = true,
 		.gain = GAIN_NO,
-		.nofile = b->launch.nofile,
+		.nofile = u->run->master.broker.launch.nofile,
 	};
-	int r = state < 0 ? state : argv ? starter_start(&req, &u->pid, &u->fd, error) : -ENOMEM;
+	int r = state < 0 ? state : argv ? 0 : -ENOMEM;
 
-	if (r < 0)
-		return error->len ? r : strbuf_fail(error, r, "it cannot be tried: %m");
-	(void)pid_set_add(&b->started, u->pid);
-	u->n = 0;
-	u->late = false;
-	loop_timer_arm(&b->loop, &u->timer, TRIAL_MS);
-	return loop_add(&b->loop, &u->source, u->fd, EPOLLIN);
+	strbuf_init(&u->said, u->text, sizeof(u->text));
+	if (r == 0)
+		r = helper_spawn(&u->trial, &req, TRIAL_MS, error);
+	return r < 0 && !error->len ? strbuf_fail(error, r, "it cannot be tried: %m") : r;
 }
 
 /* Whoever may write it would be the broker. */
@@ -355,14 +320,15 @@ static int asked(struct control *ctl, const char *program, struct strbuf *error)
 
 void upgrade_init(struct upgrade *u, struct run *run)
 {
-	*u = (struct upgrade){ .run = run, .fd = -1, .source = { .fd = -1, .ready = said } };
-	loop_timer_init(&u->timer, timer_expired);
+	u->run = run;
+	helper_init(&u->trial, &run->master.broker, NULL);
+	u->trial.wrote = wrote;
+	u->trial.ended = ended;
+	loop_timer_init(&u->timer, try_to_execute);
 	run->control.upgrade = asked;
 }
 
 void upgrade_deinit(struct upgrade *u)
 {
-	if (u->pid)
-		(void)starter_kill(u->pid, true, SIGKILL);
 	forget(u);
 }

@@ -15,8 +15,5 @@ void upgrade_deinit(struct upgrade *u);
 /* @program NULL: what the broker was started from. 0; -errno with @error, which was logged. */
 int upgrade_begin(struct upgrade *u, const char *program, struct strbuf *error);
 
-/* Whether child @pid, which has ended, was the trial. */
-bool upgrade_reaped(struct upgrade *u, pid_t pid, int status);
-
 /* The body of the trial, when all is adopted: says what it goes on with. Returns an exit code. */
 enum exit_code upgrade_answer(const struct run *run);
