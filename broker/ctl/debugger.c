@@ -1,6 +1,5 @@
 #include "debugger.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include "base/words.h"
 

@@ -1,6 +1,5 @@
 #include "ask.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,6 +1,5 @@
 #include "out.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>

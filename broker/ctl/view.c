@@ -1,6 +1,5 @@
 #include "view.h"
 
-#include <errno.h>
 #include "base/words.h"
 
 static void free_row(const struct view_row *row)

@@ -1,6 +1,5 @@
 #include "channel.h"
 
-#include <string.h>
 #include <sys/stat.h>
 #include "base/fd.h"
 #include "dispatch/flow.h"

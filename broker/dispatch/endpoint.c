@@ -1,7 +1,6 @@
 #include "endpoint.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"

@@ -1,6 +1,5 @@
 #include "pending.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 #include "base/fd.h"
 

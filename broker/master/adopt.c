@@ -1,8 +1,5 @@
 #include "adopt.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/param.h>
 #include "base/paths.h"
 #include "dispatch/adopt.h"
