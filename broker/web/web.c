@@ -305,9 +305,8 @@ static void end(struct reload_part *part, const struct broker_conf *bc, bool goo
 {
 	struct web *web = container_of(part, struct web, part);
 
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		const struct conf_serve *serve = serve_of(bc, kind);
-		struct web_server *server = &web->servers[kind];
+	for (struct web_server *server = web->servers; server < web->servers + WEB_N; server++) {
+		const struct conf_serve *serve = serve_of(bc, server->kind);
 
 		if (good && server->changes)
 			server_close(server);
@@ -327,17 +326,17 @@ static int prepare(struct reload_part *part, const struct broker_conf *old,
 {
 	struct web *web = container_of(part, struct web, part);
 
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		const struct conf_serve *serve = serve_of(bc, kind);
-		struct web_server *server = &web->servers[kind];
+	for (struct web_server *server = web->servers; server < web->servers + WEB_N; server++) {
+		const struct conf_serve *serve = serve_of(bc, server->kind);
+		const char *option = options[server->kind];
 		size_t said = error->len;
 		gid_t group = UNIX_NO_GROUP;
 		int r = 0;
 
-		if (old && option_equal(option_find(OPTION_BROKER, options[kind]), old, bc))
+		if (old && option_equal(option_find(OPTION_BROKER, option), old, bc))
 			continue;
 		server->changes = true;
-		strbuf_addf(error, "[broker] %s: ", options[kind]);
+		strbuf_addf(error, "[broker] %s: ", option);
 		if (serve->path && bc->control_group)
 			r = user_find_group(bc->names, bc->control_group, &group, error);
 		if (serve->path && r == 0)
@@ -364,11 +363,9 @@ void web_init(struct web *web, struct master *m, struct survey *survey)
 	list_init(&web->clients);
 	for (enum http_media media = 0; media < HTTP_MEDIA_N; media++)
 		scrape_init(&web->scrapes[media], m, survey, media == HTTP_MEDIA_TEXT);
-	for (enum web_kind kind = 0; kind < WEB_N; kind++) {
-		struct web_server *server = &web->servers[kind];
-
-		*server = (struct web_server){ .web = web, .kind = kind, .fd = -1, .next_fd = -1 };
-	}
+	for (enum web_kind kind = 0; kind < WEB_N; kind++)
+		web->servers[kind] =
+			(struct web_server){ .web = web, .kind = kind, .fd = -1, .next_fd = -1 };
 }
 
 int web_adopt(struct web *web, const int fds[WEB_N])
