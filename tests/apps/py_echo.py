@@ -3,6 +3,7 @@ HTTP/1.1 by asyncio, as strict as its clients need: what comes in the body goes 
 the query asks for. Each answer says who has answered, and what its socket says of itself.
 
     /echo?as=length|chunked|none&ms=MS     after that many milliseconds
+    /id                                    says who has answered in the body
 """
 
 import asyncio
@@ -74,6 +75,8 @@ async def serve(reader, writer):
                 while True:
                     writer.write(await reader.readexactly(1))
             body = await read_body(reader, writer, fields)
+            if target.startswith(b"/id"):
+                body = b"pid=%d\n" % os.getpid()
             await asyncio.sleep(int(query.get("ms", 0)) / 1000)
             await answer(writer, method, query, body, keep)
     except (asyncio.IncompleteReadError, ConnectionError):
