@@ -383,4 +383,38 @@ def a_blocking_server_with_threads_keeps_its_clients():
         broker.wait_event("worker-exit", pid=pid)
 
 
+@test
+def an_upgrade_leaves_the_relay_what_it_has():
+    broker = mover()
+    plain = Plain(broker)
+    old = old_and_new(broker)
+    wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+    broker.signal(signal.SIGUSR2)
+    broker.wait_event("upgrade")
+    assert plain.stays(old)
+    again = Plain(broker)
+    new = old_and_new(broker)
+    again.moves(new)
+    for it in (plain, again):
+        it.close()
+    for pid in old | new:
+        broker.wait_event("worker-exit", pid=pid)
+
+
+@test
+def a_rollback_takes_clients_along():
+    broker = mover(rollback_window="1h")
+    clients = start(broker, 12)
+    old = old_and_new(broker)
+    for pid in old:
+        broker.wait_event("worker-parked", pid=pid)
+    new = pids(broker)
+    ask(broker, "rollback web")
+    for pid in new:
+        broker.wait_event("worker-exit", pid=pid)
+    wait_for(clients, 2)
+    assert {c.pid for c in clients} <= old
+    finish(broker, clients)
+
+
 main()
