@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], LOOK_UP_OPTION))
 		return name_service_answer(argv + 2);
 	if (argc > 1 && !strcmp(argv[1], RELAY_OPTION))
-		return relay_run();
+		return relay_run(argc > 2 ? (enum conf_seccomp)atoi(argv[2]) : SECCOMP_AUTO);
 	/* Of an upgrade: it has one already, or is only tried. */
 	adopts = argc > 1 && (!strcmp(argv[1], "--adopt") || !strcmp(argv[1], "--check-upgrade"));
 	r = adopts ? 1 : parent_run(&code);

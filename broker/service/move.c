@@ -56,9 +56,10 @@ static void relay_ended(struct helper *h, int status)
 static bool start_relay(struct mover *m)
 {
 	struct broker *b = m->relay.broker;
-	char *argv[] = { (char[]){ "broker" }, (char[]){ RELAY_OPTION }, NULL };
+	char how[] = { (char)('0' + b->conf->seccomp), 0 };
+	char *argv[] = { (char[]){ "broker" }, (char[]){ RELAY_OPTION }, how, NULL };
 	struct spawn_request req;
-	_cleanup_fd_ int theirs = -1, exe = -1;
+	_cleanup_fd_ int theirs = -1;
 	STRBUF(error, 512);
 	int pair[2], r;
 
@@ -70,10 +71,10 @@ static bool start_relay(struct mover *m)
 	m->fd = pair[0];
 	theirs = pair[1];
 	r = spawn_self(argv, &req);
-	exe = req.socket_fd;
 	req.output_fd = theirs;
 	if (r == 0)
 		r = helper_spawn(&m->relay, &req, INT32_MAX, &error);
+	fd_closep(&req.socket_fd);
 	if (r == 0)
 		r = loop_add(&b->loop, &m->source, m->fd, EPOLLIN);
 	if (r < 0) {
@@ -103,10 +104,11 @@ static int64_t idle_end_ms(const struct worker *w)
 	return begins > 0 ? begins : 0;
 }
 
-static bool open_seat(struct mover *m, struct channel *c)
+static bool open_seat(struct mover *m, struct channel *c, const struct handoff_move *move)
 {
 	const struct relay_seat_message seat = { .channel = c->id,
-						 .end_idle_ms = idle_end_ms(worker_of(c)) };
+						 .end_idle_ms = idle_end_ms(worker_of(c)),
+						 .move = *move };
 	_cleanup_fd_ int theirs = -1;
 	int pair[2];
 
@@ -129,13 +131,13 @@ static void tell(struct mover *m, struct channel *c)
 
 	/* Nobody to move to; or what is there was not read yet. */
 	if (!list_find(struct balancer_member, mem, &e->round.ring, link, mem->limit > 0) ||
-	    ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native || !open_seat(m, c))
+	    ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native)
 		return;
 	handoff_header_init(&move.h, HANDOFF_MOVE);
 	list_for_each (const struct listener, l, &e->listeners, endpoint_link)
 		if (l->addr.port && move.n_ports < HANDOFF_MOVE_PORTS)
 			move.ports[move.n_ports++] = l->addr.port;
-	if (move.n_ports)
+	if (move.n_ports && open_seat(m, c, &move))
 		(void)handoff_send(c->tx, &move, sizeof(move), &c->seat, 1, MSG_DONTWAIT);
 }
 

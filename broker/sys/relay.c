@@ -10,6 +10,7 @@
 #include "policy/relay.h"
 #include "sys/loop.h"
 #include "sys/pair.h"
+#include "sys/sandbox.h"
 #include "sys/tcp.h"
 
 /* A system call of another thread of the app may have begun before the swap, and read on. */
@@ -27,7 +28,7 @@ struct seat {
 	struct list link; /* seats */
 	struct loop_source source;
 	int fd; /* owned; -1: the broker has closed it */
-	uint64_t channel;
+	struct relay_seat_message as;
 	unsigned n_conns;
 	struct loop_timer end_idle;
 };
@@ -155,7 +156,7 @@ static bool pass_answer(struct relayed *r)
 /* The connection goes to the broker. False: it does not, for now. */
 static bool give(struct relayed *r)
 {
-	const struct relay_moved_message moved = { .channel = r->seat->channel };
+	const struct relay_moved_message moved = { .channel = r->seat->as.channel };
 
 	/* Else its registration would live on, and the broker closes its copy. */
 	watch(&r->real, 0);
@@ -263,6 +264,17 @@ static void again_expired(struct loop_timer *timer)
 
 /* --- seats ------------------------------------------------------------------------------------ */
 
+/* Two ends of a connection of the worker's own would send each other the same bytes for ever. */
+static bool is_of_service(const struct handoff_move *move, int fd)
+{
+	uint16_t port = tcp_local_port(fd);
+
+	for (size_t i = 0; i < move->n_ports; i++)
+		if (port && move->ports[i] == port)
+			return pair_option_is(fd, SO_ACCEPTCONN, 0);
+	return false;
+}
+
 static void begin(struct seat *seat, int *real, int *pair)
 {
 	struct relayed *r = calloc(1, sizeof(*r));
@@ -296,7 +308,7 @@ static void offered(struct loop_source *source, uint32_t events)
 		return;
 	}
 	if (got.n > 0 && handoff_check(&offer, (size_t)got.n, HANDOFF_OFFER) &&
-	    pair_option_is(got.fds[0], SO_PROTOCOL, IPPROTO_TCP) &&
+	    is_of_service(&seat->as.move, got.fds[0]) &&
 	    pair_option_is(got.fds[1], SO_DOMAIN, AF_UNIX) &&
 	    pair_option_is(got.fds[1], SO_TYPE, SOCK_STREAM))
 		begin(seat, &got.fds[0], &got.fds[1]);
@@ -334,7 +346,7 @@ static void open_seat(const struct relay_seat_message *m, int *fd)
 		return;
 	}
 	seat->fd = fd_take(fd);
-	seat->channel = m->channel;
+	seat->as = *m;
 	if (m->end_idle_ms >= 0)
 		loop_timer_arm(&loop, &seat->end_idle, m->end_idle_ms);
 	list_append(&seats, &seat->link);
@@ -362,10 +374,11 @@ static void signalled(struct loop *l, int signo)
 	l->stop = true;
 }
 
-int relay_run(void)
+int relay_run(enum conf_seccomp seccomp)
 {
 	static const int handled[] = { SIGTERM };
 	struct rlimit files;
+	STRBUF(error, 256);
 
 	(void)prctl(PR_SET_NAME, "broker-relay");
 	(void)fcntl(RELAY_FD, F_SETFD, FD_CLOEXEC);
@@ -377,6 +390,9 @@ int relay_run(void)
 	if (loop_init(&loop, handled, ARRAY_SIZE(handled), signalled) < 0 ||
 	    loop_add(&loop, &broker, RELAY_FD, EPOLLIN) < 0)
 		return 1;
+	/* Where it cannot be, the broker has said so of itself. */
+	if (seccomp != SECCOMP_NO)
+		(void)sandbox_enter(seccomp, &error);
 	loop_run(&loop);
 	return 0;
 }

@@ -13,15 +13,17 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include "config/types.h"
+#include "handoff_wire.h"
 
-#define RELAY_OPTION "--relay" /* of `broker` */
+#define RELAY_OPTION "--relay" /* of `broker`, and the number of an enum conf_seccomp */
 #define RELAY_FD     1	       /* its socket to the broker, SOCK_SEQPACKET */
 
 /* To it, with a descriptor: another seat. */
 struct relay_seat_message {
-	uint64_t channel;    /* that it is of */
-	int64_t end_idle_ms; /* connections that are idle after that are closed; -1: they are not */
+	uint64_t channel;	  /* that it is of */
+	int64_t end_idle_ms;	  /* what is idle after that is closed; -1: nothing is */
+	struct handoff_move move; /* only connections that this is for */
 };
 
 /* From it, with a descriptor: this connection may go to another worker than that of @channel. */
@@ -29,5 +31,5 @@ struct relay_moved_message {
 	uint64_t channel;
 };
 
-/* That process. Returns its exit status. */
-int relay_run(void);
+/* That process, which may make the calls of the broker alone, by @seccomp. Its exit status. */
+int relay_run(enum conf_seccomp seccomp);

@@ -340,6 +340,11 @@ def a_new_worker_that_dies_before_it_takes_a_moved_connection_loses_none():
     assert broker.stop()["moved"] == 8
 
 
+def limits(pid):
+    with open("/proc/%d/status" % pid) as status:
+        return next(line for line in status if line.startswith("Seccomp:"))
+
+
 @test
 def a_killed_relay_costs_its_connections_and_no_others():
     broker = mover()
@@ -347,6 +352,8 @@ def a_killed_relay_costs_its_connections_and_no_others():
     old = old_and_new(broker)
     relay = wait_until(lambda: [p for p in proc.descendants(broker.pid) if proc.name(p) == "broker-relay"])
     wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+    # It can make no calls but the broker's, where those are limited.
+    assert limits(relay[0]) == limits(broker.events("broker-start")[0]["broker_pid"])
     new = Plain(broker)
     os.kill(relay[0], signal.SIGKILL)
     assert plain.file.read() == b""
@@ -415,6 +422,78 @@ def a_rollback_takes_clients_along():
     wait_for(clients, 2)
     assert {c.pid for c in clients} <= old
     finish(broker, clients)
+
+
+LIAR = """
+import array, os, socket, struct, sys
+
+HEADER, ADDRESS, env = "HHI", "BBHI16s", os.environ
+rendezvous = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+rendezvous.connect(env["BROKER_RENDEZVOUS"])
+rendezvous.send(struct.pack(
+    "=" + HEADER + ADDRESS + "IIiIIIQ16s64s112x", 3, 1, 256, 4, 0, int(sys.argv[1]), 0,
+    socket.inet_aton("127.0.0.1"), int(env["BROKER_SLOT"]), int(env["BROKER_GENERATION"]), os.getpid(),
+    128, 1, 0, 0, bytes.fromhex(env["BROKER_TOKEN"]), env["BROKER_SERVICE"].encode()))
+
+def receive(sock):
+    data, control, _, _ = sock.recvmsg(496, socket.CMSG_SPACE(16), socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for _, _, value in control:
+        fds.frombytes(value[: len(value) // 4 * 4])
+    return data, fds
+
+_, fds = receive(rendezvous)
+rx, kept = socket.socket(fileno=fds[0]), []
+while True:
+    data, fds = receive(rx)
+    if data[2] == 4:  # CONN
+        kept.append(fds)
+    if data[2] != 9:
+        continue
+    seat, offer = socket.socket(fileno=fds[0]), struct.pack("=HHI", 3, 10, 8)
+    listener = socket.create_server(("127.0.0.1", 0))
+    a, b = socket.socketpair()
+    c = socket.create_connection(listener.getsockname())
+    d, _ = listener.accept()
+    pipe = os.pipe()
+    for data, lies in (
+        (offer, [listener.fileno(), a.fileno()]), (offer, [a.fileno(), b.fileno()]),
+        (offer, [c.fileno(), d.fileno()]), (offer, list(pipe)), (offer, []), (offer, [c.fileno()]),
+        (b"x" * 400, [c.fileno(), a.fileno()]), (offer[:7], [c.fileno(), a.fileno()]),
+        (offer, [c.fileno(), a.fileno()]), (offer, [d.fileno(), b.fileno()]),
+        (offer, [kept[0][0], a.fileno()]), (offer, [kept[0][0], b.fileno()]),
+    ):
+        seat.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", lies))])
+    for end in (c, d):
+        end.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
+    kept.append((a, b, c, d))
+    print("it has lied", flush=True)
+"""
+
+
+@test
+def a_worker_that_lies_to_the_relay_harms_nobody_else():
+    path = write_file("liar.py", LIAR)
+    both = "[service:web]\ncommand = python3 %s {port}\nmove = auto\ndrain_timeout = 3s\n" \
+           "[service:good]\ncommand = python3 %s/tests/apps/py_echo.py {port2}\nmove = auto\n"
+    broker = Broker(text=both % (path, ROOT))
+    at = connect(broker.port)
+    send_request(at, "/", close=False)
+    clients = [Client(broker.port2, i) for i in range(8)]
+    for client in clients:
+        client.start()
+    wait_for(clients, 3)
+    with broker.same_fds():
+        for _ in range(2):
+            broker.reload_and_wait()
+            broker.wait_event("output", text="it has lied")
+            wait_for(clients, 5)
+            wait_until(lambda: len(broker.events("worker-exit")) % 4 == 0)
+    assert sum(e["moved"] for e in broker.events("worker-stopping") if e["service"] == "good") >= 16
+    assert not [e for e in broker.events("relay")]
+    for client in clients:
+        client.stop()
+    at.close()
 
 
 main()
