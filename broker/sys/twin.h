@@ -1,0 +1,31 @@
+/*
+ * twin - bytes that outlive the process that writes them, whenever it is killed.
+ *
+ * They are written into two files in memory in turn: while one is being written the other is whole.
+ * Whether bytes are whole they say themselves (policy/kept.h has a checksum at their end): a reader
+ * looks at the newest, and then at those before.
+ */
+#pragma once
+
+#include "base/util.h"
+
+struct twin {
+	int fds[2];	 /* owned; -1: none */
+	uint64_t number; /* of the bytes that were written last; 0: none were */
+};
+
+/* Both files, empty, close-on-exec. 0 or -errno. */
+int twin_make(struct twin *t);
+
+/* Takes *@fds, which another process has made, over. 0 or -errno. */
+int twin_adopt(struct twin *t, const int fds[2]);
+void twin_close(struct twin *t);
+
+/* Two system calls and a copy. 0 or -errno: what was written last is still whole. */
+int twin_write(struct twin *t, const void *bytes, size_t len);
+
+/*
+ * The last bytes, or those @before them. 0 with *@ret, owned by the caller, aligned as malloc(3)
+ * does, and *@ret_len; -ENODATA: there are none; -errno.
+ */
+int twin_read(const struct twin *t, bool before, void **ret, size_t *ret_len);
