@@ -1,15 +1,19 @@
 #include "adopt.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include "control/keep.h"
+#include "dispatch/rescue.h"
 #include "master/adopt.h"
+#include "shadow.h"
+#include "state.h"
 #include "sys/confine.h"
 #include "sys/given.h"
 #include "sys/log.h"
 #include "sys/rights.h"
-
-#define STATE_MAX ((size_t)1 << 30)
 
 struct adopting {
 	struct adoption of_master;
@@ -17,66 +21,12 @@ struct adopting {
 	char *bytes; /* owned, as the next */
 	char *run_dir;
 	size_t len;
-	bool *claimed; /* by number of the descriptor */
+	char *claimed; /* by number of the descriptor: */
 	size_t n_claimed;
+	bool passes_over; /* holders of a channel that was closed */
 };
 
-/* --- the side that leaves ------------------------------------------------------------------ */
-
-void adopt_keep(const struct run *run, struct strbuf *out)
-{
-	const struct broker *b = &run->master.broker;
-	const struct rundir *rd = &run->master.rundir;
-	const char *log_text;
-	size_t log_len;
-	struct kept_run k = {
-		.given_ms = b->loop.given_ms,
-		.longest_turn_ns = b->loop.turns.longest_ns,
-		.turns = b->loop.turns.took,
-		.nofile_soft = b->launch.nofile.rlim_cur,
-		.nofile_hard = b->launch.nofile.rlim_max,
-		.next_event = run->events.ring.next,
-		.dir_fd = rd->dir_fd,
-		.lock_fd = rd->lock_fd,
-		.pid_fd = rd->pid_fd,
-		.rendezvous_fd = rd->rendezvous_fd,
-		.control_fd = run->control.fd,
-		.control_group = run->control.group,
-		.ready_fd = run->ready_fd,
-		.web_fd = { run->web.servers[WEB_METRICS].fd, run->web.servers[WEB_AGENT].fd },
-		.shared = rd->shared,
-		.written_ns = loop_clock_ns(),
-		.told = run->systemd.told,
-	};
-
-	starter_save(&k);
-	memcpy(k.given_oom_score, given_oom_score, sizeof(k.given_oom_score));
-	k.n_stored = given_save(out);
-	k.log_fd = log_keep(&log_text, &log_len, &k.log_lost);
-	kept_add(out, KEPT_RUN, &k);
-	kept_add_text(out, KEPT_RUN_DIR, rd->path, strlen(rd->path) + 1);
-	kept_add_text(out, KEPT_LOG, log_text, log_len);
-	events_keep(&run->events, out);
-	master_keep(&run->master, out);
-	rendezvous_keep(&run->rendezvous, out);
-	control_keep(&run->control, out);
-	kept_end(out);
-}
-
-void adopt_count(const void *bytes, size_t len, unsigned ret[KEPT_RUN])
-{
-	struct kept_reader r;
-	enum kept_kind kind;
-	STRBUF(unsaid, 64);
-
-	memset(ret, 0, KEPT_RUN * sizeof(ret[0]));
-	if (kept_open(&r, bytes, len, &unsaid) == 0)
-		while (kept_next(&r, &kind))
-			if (kind < KEPT_RUN)
-				ret[kind]++;
-}
-
-/* --- the side that goes on ----------------------------------------------------------------- */
+enum { CLAIM_NONE, CLAIM_TAKEN, CLAIM_DEAD };
 
 static int read_state(struct adopting *a, int fd)
 {
@@ -99,21 +49,48 @@ static int claim(struct adopting *a, enum kept_kind kind, const void *record)
 	size_t n = kept_fds(kind, record, fds);
 
 	for (size_t i = 0; i < n; i++)
-		if (a->claimed && (size_t)fds[i] < a->n_claimed)
-			a->claimed[fds[i]] = true;
+		if (a->claimed && (size_t)fds[i] < a->n_claimed && !a->claimed[fds[i]])
+			a->claimed[fds[i]] = CLAIM_TAKEN;
 	return 0;
+}
+
+/*
+ * What a broker that was killed had closed since its last state must not become another descriptor
+ * of ours: it is a socket whose other end is closed.
+ */
+static int fill_gap(struct adopting *a, int fd)
+{
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	r = pair[0] == fd || pair[1] == fd || fcntl(pair[0], F_DUPFD_CLOEXEC, fd) == fd ? 0
+											: -errno;
+	if (pair[0] != fd)
+		(void)close(pair[0]);
+	if (pair[1] != fd)
+		(void)close(pair[1]);
+	a->claimed[fd] = CLAIM_DEAD;
+	return r;
 }
 
 static int take_descriptors(struct adopting *a, const int *fds, size_t n, struct strbuf *error)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
-			return strbuf_fail(error, -errno, "descriptor %d: %m", fds[i]);
+	for (size_t i = 0; i < n; i++)
 		if ((size_t)fds[i] >= a->n_claimed)
 			a->n_claimed = (size_t)fds[i] + 1;
+	a->claimed = calloc(a->n_claimed + 1, 1);
+	if (!a->claimed)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int r = fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
+
+		if (r == -EBADF)
+			r = fill_gap(a, fds[i]);
+		if (r < 0)
+			return strbuf_fail(error, r, "descriptor %d: %m", fds[i]);
 	}
-	a->claimed = calloc(a->n_claimed + 1, sizeof(bool));
-	return a->claimed ? 0 : -ENOMEM;
+	return 0;
 }
 
 static int read_first(struct run *run, enum kept_kind kind, const void *record, size_t size,
@@ -175,6 +152,8 @@ static int adopt_places(struct run *run, struct strbuf *error)
 	b->launch.nofile = (struct rlimit){ k->nofile_soft, k->nofile_hard };
 	memcpy(given_oom_score, k->given_oom_score, sizeof(k->given_oom_score));
 	run->ready_fd = k->ready_fd;
+	if (r == 0 && !run->trial)
+		r = shadow_adopt(run, k);
 	if (r == 0)
 		r = start_find_shim(run, error);
 	if (r == 0)
@@ -215,6 +194,24 @@ static int adopt_one(struct run *run, enum kept_kind kind, const void *record, s
 	return 0;
 }
 
+/*
+ * Of the state of a broker that was killed, what may have become untrue since: connections that
+ * wait may have been given away, and are found again as all others; channels may be closed.
+ */
+static bool passes_over(struct adopting *a, enum kept_kind kind, const void *record)
+{
+	int fds[KEPT_FDS_MAX];
+	size_t n = kept_fds(kind, record, fds);
+
+	if (kind == KEPT_CHANNEL) {
+		a->passes_over = false;
+		for (size_t i = 0; i < n; i++)
+			a->passes_over |= a->claimed[fds[i]] == CLAIM_DEAD;
+	}
+	return kind == KEPT_PENDING ||
+	       (a->passes_over && (kind == KEPT_CHANNEL || kind == KEPT_HOLDER));
+}
+
 int adopt_all(struct run *run, struct strbuf *error)
 {
 	struct adopting *a = run->adopting;
@@ -238,6 +235,8 @@ int adopt_all(struct run *run, struct strbuf *error)
 	if (result == 0)
 		result = kept_open(&r, a->bytes, a->len, error);
 	while (result == 0 && (record = kept_next(&r, &kind))) {
+		if (run->master.broker.hand->crashed_ns && passes_over(a, kind, record))
+			continue;
 		result = adopt_one(run, kind, record, r.size, error);
 		if (result == 0)
 			result = claim(a, kind, record);
@@ -269,18 +268,56 @@ static unsigned close_unclaimed(struct adopting *a)
 	return n;
 }
 
+static bool rescue_one(struct run *run, int fd)
+{
+	struct adopting *a = run->adopting;
+	bool known = (size_t)fd < a->n_claimed && a->claimed[fd];
+
+	if (known || fd <= STDERR_FILENO)
+		return false;
+	list_for_each (struct service, s, &run->master.broker.services, link)
+		if (dispatch_rescue(&s->dispatch, fd)) {
+			if ((size_t)fd < a->n_claimed)
+				a->claimed[fd] = CLAIM_TAKEN;
+			return true;
+		}
+	return false;
+}
+
+/* What the broker that was killed had done since its last state. How many connections it held. */
+static unsigned rescue(struct run *run)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	unsigned n = 0;
+
+	list_for_each (struct service, s, &run->master.broker.services, link)
+		dispatch_recount(&s->dispatch);
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd != dirfd(dir) && fcntl(fd, F_GETFD) == 0)
+			n += rescue_one(run, fd);
+	}
+	if (dir)
+		(void)closedir(dir);
+	return n;
+}
+
 void adopt_finish(struct run *run)
 {
 	struct adopting *a = run->adopting;
-	unsigned n[KEPT_RUN], unclaimed = close_unclaimed(a);
-	int64_t us = (int64_t)(loop_clock_ns() - a->kept.written_ns) / 1000;
+	bool crashed = run->master.broker.hand->crashed_ns;
+	unsigned n[KEPT_RUN], rescued = crashed ? rescue(run) : 0, unclaimed = close_unclaimed(a);
+	uint64_t since = crashed ? run->master.broker.hand->crashed_ns : a->kept.written_ns;
+	int64_t us = (int64_t)(loop_clock_ns() - since) / 1000;
 	STRBUF(words, 256);
 
 	/* Not before: what it already knows is not to be told again. */
 	systemd_init(&run->systemd, &run->master);
 	run->systemd.told = a->kept.told;
 	systemd_changed(&run->systemd);
-	adopt_count(a->bytes, a->len, n);
+	state_count(a->bytes, a->len, n);
 	strbuf_addf(&words,
 		    "broker " BROKER_VERSION " goes on with %u service%s, %u worker%s and "
 		    "%u listener%s after %lld.%lld ms",
@@ -288,15 +325,26 @@ void adopt_finish(struct run *run)
 		    n[KEPT_WORKER] == 1 ? "" : "s", n[KEPT_LISTENER],
 		    n[KEPT_LISTENER] == 1 ? "" : "s", (long long)us / 1000,
 		    (long long)us % 1000 / 100);
-	if (unclaimed)
-		strbuf_addf(&words, "; %u descriptors were of no use to it, and are closed",
-			    unclaimed);
-	log_event(unclaimed ? LEVEL_WARN : LEVEL_INFO, "upgrade", LOG_INT("pid", starter_pid()),
-		  LOG_STR("version", BROKER_VERSION), LOG_INT("us", us),
-		  LOG_INT("workers", n[KEPT_WORKER]), LOG_INT("unadopted", unclaimed),
-		  LOG_MSG("%s", words.text));
-	control_upgraded(&run->control, true, words.text);
+	if (crashed) {
+		strbuf_addf(&words,
+			    "; the one before was killed, with %u connection%s in its hands",
+			    rescued, rescued == 1 ? "" : "s");
+		log_event(LEVEL_WARN, "taken-over", LOG_INT("pid", starter_pid()),
+			  LOG_STR("version", BROKER_VERSION), LOG_INT("us", us),
+			  LOG_INT("workers", n[KEPT_WORKER]), LOG_INT("rescued", rescued),
+			  LOG_MSG("%s", words.text));
+	} else {
+		if (unclaimed)
+			strbuf_addf(&words, "; %u descriptors were of no use to it, and are closed",
+				    unclaimed);
+		log_event(unclaimed ? LEVEL_WARN : LEVEL_INFO, "upgrade",
+			  LOG_INT("pid", starter_pid()), LOG_STR("version", BROKER_VERSION),
+			  LOG_INT("us", us), LOG_INT("workers", n[KEPT_WORKER]),
+			  LOG_INT("unadopted", unclaimed), LOG_MSG("%s", words.text));
+	}
+	control_upgraded(&run->control, !crashed, words.text);
 	control_adopted(&run->control);
+	run->master.broker.hand->crashed_ns = 0;
 	free(a->bytes);
 	free(a->run_dir);
 	free(a->claimed);

@@ -21,12 +21,3 @@ int adopt_all(struct run *run, struct strbuf *error);
 
 /* Says in the log what was adopted, and to those who wait for it. Frees run->adopting. */
 void adopt_finish(struct run *run);
-
-/* All that another program needs, and nothing of what a trial may not touch. */
-void adopt_keep(const struct run *run, struct strbuf *out);
-
-/*
- * How many records of each kind are in @bytes, as a text; for the kinds that a trial can say. So
- * the program that is tried says what it would go on with.
- */
-void adopt_count(const void *bytes, size_t len, unsigned ret[KEPT_RUN]);

@@ -7,6 +7,7 @@
 #include "service/fill.h"
 #include "service/life.h"
 #include "service/survey.h"
+#include "shadow.h"
 #include "service/watch.h"
 #include "sys/log.h"
 #include "worker/command.h"
@@ -32,6 +33,7 @@ static void check_ready(struct run *run)
 		  LOG_MSG("all services are ready"));
 	systemd_report_unused(true);
 	if (run->ready_fd >= 0) {
+		loop_settle(&m->broker.loop);
 		(void)!write(run->ready_fd, "ready\n", 6);
 		fd_closep(&run->ready_fd);
 	}
@@ -128,8 +130,8 @@ static void parent_gone(struct starter_events *events)
 
 /* --- signals: broker(8) has the list --------------------------------------------------- */
 
-static const int signals_handled[] = { SIGHUP,	SIGTERM, SIGINT,  SIGQUIT, SIGUSR1,
-				       SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
+static const int signals_handled[] = { SIGCHLD, SIGHUP,	 SIGTERM, SIGINT,  SIGQUIT,
+				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH };
 
 static void scale_all(struct broker *b, int by)
 {
@@ -152,6 +154,9 @@ static void signalled(struct loop *loop, int signo)
 	int r;
 
 	switch (signo) {
+	case SIGCHLD:
+		shadow_reap(run);
+		return;
 	case SIGHUP:
 		loop_note(loop, "reload");
 		start_restore(b);
@@ -215,6 +220,12 @@ static void turn_late(struct loop *loop, uint64_t ns, const struct loop_noted *n
 	watch_log(loop); /* this turn's look is over */
 }
 
+static void turn_ends(struct loop *loop)
+{
+	watch_log(loop);
+	shadow_turn(container_of(loop, struct run, master.broker.loop));
+}
+
 /* --- begin and end ------------------------------------------------------------------- */
 
 static void begin(struct run *run)
@@ -242,6 +253,9 @@ static void serve(struct run *run)
 	begin(run);
 	/* What one before us was told of, but did not come to. */
 	loop_timer_arm(&run->master.broker.loop, &run->look, 0);
+	if (shadow_begin(run) < 0)
+		log_event(LEVEL_WARN, "shadow",
+			  LOG_MSG("without memory nobody goes on if the broker is killed"));
 	loop_run(&run->master.broker.loop);
 	log_event(LEVEL_INFO, "broker-stop", LOG_INT("accepted", l->accepted),
 		  LOG_INT("sent", l->sent), LOG_INT("taken_back", l->taken_back),
@@ -263,6 +277,7 @@ static void tear_down(struct run *run)
 		rendezvous_stop(&run->rendezvous);
 	web_deinit(&run->web);
 	starter_close();
+	shadow_end(run);
 	upgrade_deinit(&run->upgrade);
 	broker_deinit(&m->broker);
 	events_deinit(&run->events);
@@ -296,9 +311,10 @@ static void init(struct run *run)
 	list_append(&m->broker.observers, &run->observer.link);
 	(void)pid_set_add(&m->broker.started, getpid()); /* the parent did */
 	run->log_source = (struct loop_source){ .fd = -1, .ready = log_ready };
-	m->broker.loop.turn = watch_log;
+	m->broker.loop.turn = turn_ends;
 	m->broker.loop.late = turn_late;
 	loop_timer_init(&m->broker.watch, watch_expired);
+	m->broker.watch.quiet = true; /* what it finds is found again */
 	loop_timer_init(&m->broker.evidence.step, evidence_expired);
 	loop_timer_init(&m->broker.tidy, tidy_expired);
 	loop_timer_init(&run->look, look_for_kin);

@@ -7,11 +7,13 @@
 
 #include "control/control.h"
 #include "master/master.h"
+#include "policy/hand.h"
 #include "policy/kept.h"
 #include "report/events.h"
 #include "service/rendezvous.h"
 #include "service/survey.h"
 #include "sys/starter.h"
+#include "sys/twin.h"
 #include "systemd.h"
 #include "web/web.h"
 
@@ -36,6 +38,22 @@ struct upgrade {
 	unsigned given[KEPT_RUN]; /* records in the state that it was given */
 };
 
+/* In which the broker goes on when it is killed: shadow.h. */
+struct shadow {
+	struct run *run;	/* NULL: there is none yet */
+	pid_t broker;		/* whose it is */
+	pid_t pid;		/* 0: there is none */
+	struct kept_hand *hand; /* mapped; NULL: no state is written */
+	int hand_fd;		/* owned */
+	struct twin state;	/* the last ones */
+	struct strbuf bytes;	/* of the last */
+	uint64_t rest_until_ns; /* none is written before; 0: it may be */
+	struct loop_timer rested;
+	struct backoff backoff;
+	struct loop_timer next; /* armed: the next one is started then */
+	int64_t began_ms;
+};
+
 struct run {
 	struct master master;
 	struct rendezvous rendezvous;
@@ -49,6 +67,7 @@ struct run {
 	struct loop_source log_source; /* a slow log reader is waited for */
 	int ready_fd;		       /* owned; -1: none, or told */
 	struct upgrade upgrade;
+	struct shadow shadow;
 	char *const *argv;	   /* as it was started */
 	struct adopting *adopting; /* it goes on with what another has left; else NULL */
 	bool trial;		   /* ... and says whether it could */

@@ -64,6 +64,13 @@ struct started *started_add(struct started_all *all, pid_t pid)
 	return s;
 }
 
+void started_kill_since(struct started_all *all, uint32_t last)
+{
+	list_for_each (struct started, s, &all->list, link)
+		if ((int32_t)(s->request - last) > 0)
+			(void)spawn_kill_group(s->pid, SIGKILL);
+}
+
 void started_end(struct started_all *all, bool now)
 {
 	list_for_each (struct started, s, &all->list, link) {

@@ -23,6 +23,7 @@ struct started {
 	struct list link; /* started_all::list */
 	struct started_all *all;
 	pid_t pid;
+	uint32_t request; /* of the broker, by which it was started */
 	int sig;
 	int64_t drain_ms, stop_ms;
 	int output_fd; /* owned; -1: none, or at its end */
@@ -37,6 +38,9 @@ struct started *started_find(const struct started_all *all, pid_t pid);
 /* One that is told at once, until .sig and the others are set. NULL: no memory. */
 struct started *started_add(struct started_all *all, pid_t pid);
 void started_forget(struct started *s);
+
+/* SIGKILL for those that were started by a later request than @last. */
+void started_kill_since(struct started_all *all, uint32_t last);
 
 /* The broker has ended: each ends in its time, or, @now, without a drain. */
 void started_end(struct started_all *all, bool now);

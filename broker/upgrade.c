@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include "adopt.h"
 #include "base/fd.h"
 #include "control/keep.h"
+#include "shadow.h"
+#include "state.h"
 #include "sys/confine.h"
 #include "sys/log.h"
 #include "sys/rights.h"
@@ -16,10 +17,9 @@
 
 #define TRIAL_MS 5000
 /* What ends soon by itself is waited for, but not for longer. */
-#define WAIT_MS	  5000
-#define STEP_MS	  10
-#define STATE_MAX ((size_t)1 << 30)
-#define ANSWER	  "adopts:"
+#define WAIT_MS 5000
+#define STEP_MS 10
+#define ANSWER	"adopts:"
 
 /* --- the end of one, unless it is executed ------------------------------------------------- */
 
@@ -44,92 +44,15 @@ static void fail(struct upgrade *u, const char *why)
 
 /* --- executed ------------------------------------------------------------------------------ */
 
-/* argv[0], @option with @value (NULL: none), and what the broker was started with. To be freed. */
-static char **arguments(const struct run *run, char *option, char *value)
-{
-	char *const *given = run->argv + 1;
-	size_t n = 0;
-	char **argv;
-
-	if (*given && !strcmp(*given, "--adopt"))
-		given += 2;
-	while (given[n])
-		n++;
-	argv = calloc(n + 4, sizeof(*argv));
-	if (!argv)
-		return NULL;
-	argv[0] = run->argv[0];
-	argv[1] = option;
-	argv[2] = value;
-	memcpy(argv + 2 + (value != NULL), given, n * sizeof(*argv));
-	return argv;
-}
-
-/* A memfd with the state: its descriptor, or -errno. */
-static int write_state(const struct run *run, unsigned *ret_counts)
-{
-	struct strbuf state = STRBUF_GROWS(STATE_MAX);
-	_cleanup_fd_ int fd = memfd_create("broker-state", MFD_CLOEXEC);
-	size_t done = 0;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return -errno;
-	adopt_keep(run, &state);
-	while (!state.cut && done < state.len &&
-	       (n = write(fd, state.text + done, state.len - done)) > 0)
-		done += (size_t)n;
-	if (ret_counts && !state.cut)
-		adopt_count(state.text, state.len, ret_counts);
-	strbuf_deinit(&state);
-	return state.cut ? -ENOMEM : n < 0 ? -errno : fd_take(&fd);
-}
-
-/* All that the state behind @fd names: @keep, it is still there in the program that is executed. */
-static int set_descriptors(int fd, bool keep)
-{
-	off_t size = lseek(fd, 0, SEEK_END);
-	char *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-	struct kept_reader r;
-	enum kept_kind kind;
-	const int *fds;
-	STRBUF(unsaid, 64);
-	int result;
-
-	if (bytes == MAP_FAILED)
-		return -errno;
-	result = kept_open(&r, bytes, (size_t)size, &unsaid);
-	while (result == 0 && (fds = kept_next(&r, &kind)))
-		for (size_t i = 0; kind == KEPT_FDS && i < r.size / sizeof(int); i++)
-			if (fcntl(fds[i], F_SETFD, keep ? 0 : FD_CLOEXEC) < 0)
-				result = -errno;
-	(void)munmap(bytes, (size_t)size);
-	return result;
-}
-
 /* Returns only if that fails: -errno. */
 static int execute(const struct upgrade *u)
 {
-	_cleanup_fd_ int fd = write_state(u->run, NULL);
-	_cleanup_free_ char **argv = NULL;
-	char number[16];
-	int r = fd;
+	_cleanup_fd_ int fd = state_write(u->run, NULL);
 
 	if (fd < 0)
-		return r;
-	snprintf(number, sizeof(number), "%d", fd);
-	argv = arguments(u->run, (char[]){ "--adopt" }, number);
-	r = argv ? set_descriptors(fd, true) : -ENOMEM;
-	if (r == 0 && fcntl(fd, F_SETFD, 0) == 0) {
-		(void)scheduler_set_batch(false);
-		if (geteuid() != 0)
-			(void)rights_pass_on(true);
-		execve(u->program, argv, environ);
-		r = -errno;
-	}
-	(void)rights_pass_on(false);
-	(void)set_descriptors(fd, false);
-	return r;
+		return fd;
+	shadow_expect_upgrade(u->run);
+	return state_execute(u->run, u->program, fd);
 }
 
 /* What has to be over first, in words; NULL: nothing. */
@@ -179,7 +102,7 @@ enum exit_code upgrade_answer(const struct run *run)
 	kept_end(&state);
 	if (state.cut)
 		return EXIT_CODE_FAILURE;
-	adopt_count(state.text, state.len, n);
+	state_count(state.text, state.len, n);
 	strbuf_add(&answer, ANSWER);
 	for (size_t i = 0; i < KEPT_RUN; i++)
 		strbuf_addf(&answer, " %u", n[i]);
@@ -240,8 +163,8 @@ static void ended(struct helper *h, int status)
 
 static int try(struct upgrade *u, struct strbuf *error)
 {
-	_cleanup_free_ char **argv = arguments(u->run, (char[]){ "--check-upgrade" }, NULL);
-	_cleanup_fd_ int state = write_state(u->run, u->given);
+	_cleanup_free_ char **argv = state_arguments(u->run, (char[]){ "--check-upgrade" }, NULL);
+	_cleanup_fd_ int state = state_write(u->run, u->given);
 	const struct spawn_request req = {
 		.program = u->program,
 		.argv = argv,

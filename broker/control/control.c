@@ -50,14 +50,11 @@ void client_answered(struct client *c)
 		drop_task(c);
 	free(c->words);
 	c->words = NULL;
+	if (c->wire || (c->request.command && request_right(&c->request) == RIGHT_STEER))
+		loop_settle(&client_broker(c)->loop);
 	stream_flush(&c->stream);
 	/* Requests that came meanwhile have been read already. */
 	client_go_on(c);
-}
-
-void client_end(struct client *c)
-{
-	client_end_saying(c, "%s", "");
 }
 
 void client_end_saying(struct client *c, const char *fmt, ...)
@@ -251,11 +248,6 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static void closed(struct stream *st)
-{
-	client_free(container_of(st, struct client, stream));
-}
-
 /*
  * Frees the oldest client that waits for no answer, for one that may steer or not: such a one makes
  * no room for one that may not. False: there is none.
@@ -282,10 +274,15 @@ static bool is_member(int fd, const struct ucred *peer, gid_t group)
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
 		return false;
-	for (size_t i = 0; i < len / sizeof(gid_t); i++)
-		if (groups[i] == group)
-			return true;
-	return false;
+	len /= sizeof(gid_t);
+	while (len > 0 && groups[len - 1] != group)
+		len--;
+	return len > 0;
+}
+
+static void closed(struct stream *st)
+{
+	client_free(container_of(st, struct client, stream));
 }
 
 struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
@@ -294,8 +291,7 @@ struct client *client_new(struct control *ctl, int fd, const struct ucred *peer)
 
 	if (!c)
 		return NULL;
-	c->control = ctl;
-	c->peer = *peer;
+	*c = (struct client){ .control = ctl, .peer = *peer };
 	c->stream = (struct stream){ .received = received, .drained = drained, .closed = closed };
 	if (stream_open(&c->stream, &ctl->master->broker.loop, fd, CONTROL_REQUEST_MAX,
 			CONTROL_ANSWER_MAX) < 0) {

@@ -85,8 +85,12 @@ bool client_flush(struct client *c);
 void client_answered(struct client *c);
 
 /* Writes the last line: {"type":"end","ok":true}, with a message for people or without. */
-void client_end(struct client *c);
 void client_end_saying(struct client *c, const char *fmt, ...) PRINTF(2, 3);
+
+static inline void client_end(struct client *c)
+{
+	client_end_saying(c, "%s", "");
+}
 
 /* Writes {"type":"error",...} as the last line; @code is one of those in docs/control.md. */
 void client_error(struct client *c, const char *code, const char *fmt, ...) PRINTF(3, 4);

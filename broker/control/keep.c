@@ -1,9 +1,14 @@
 #include "keep.h"
 
+/* In the middle of an answer that no other program could go on with. */
+static bool is_answered(const struct client *c)
+{
+	return c->wire || c->stream.finishing || (c->task && !c->task->ops->keep);
+}
+
 bool control_is_answering(const struct control *ctl)
 {
-	return list_find(const struct client, c, &ctl->clients, link,
-			 c->wire || c->stream.finishing || (c->task && !c->task->ops->keep));
+	return list_find(const struct client, c, &ctl->clients, link, is_answered(c));
 }
 
 static void keep_request(const struct client *c, struct strbuf *out)
@@ -41,7 +46,8 @@ void control_keep(const struct control *ctl, struct strbuf *out)
 			.fd = st->fd, .pid = c->peer.pid, .uid = c->peer.uid, .gid = c->peer.gid
 		};
 
-		if (!stream_is_open(st))
+		/* A client that is answered sees the end of a broker that is killed. */
+		if (!stream_is_open(st) || is_answered(c))
 			continue;
 		kept_add(out, KEPT_CLIENT, &k);
 		kept_add_text(out, KEPT_CLIENT_IN, st->in.text, st->in.len);

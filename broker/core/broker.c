@@ -11,11 +11,14 @@
  */
 #define WATCH_MS 25
 
+static struct kept_hand no_hand;
+
 void broker_init(struct broker *b)
 {
 	list_init(&b->services);
 	list_init(&b->observers);
 	b->evidence.sockets = SOCKDIAG_WALK();
+	b->hand = &no_hand;
 	b->spare_fd = -1;
 	b->max_starting = 2 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN) + 2;
 }

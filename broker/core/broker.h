@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 #include "config/conf.h"
+#include "policy/hand.h"
 #include "policy/kept.h"
 #include "policy/scheduling.h"
 #include "policy/worker_fsm.h"
@@ -58,6 +59,7 @@ struct broker {
 	struct evidence evidence;
 	struct loop_timer watch; /* what no event reports is looked at; see service/watch.c */
 	struct loop_timer tidy;	 /* .expired is run.c's: has a service ended, are all ready? */
+	struct kept_hand *hand;	 /* of the shadow, or one of no use to anybody; never NULL */
 	int spare_fd;		 /* owned; -1: given up to take a connection back */
 	unsigned max_starting;	 /* workers that start at a time */
 	bool measuring;		 /* metrics are on: times are taken */

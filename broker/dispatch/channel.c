@@ -172,7 +172,7 @@ struct channel *channel_make(struct taker *t, struct endpoint *e)
 	c->worker = t->self->id;
 	c->tx = c->rx = c->seat = -1;
 	c->page = PAGE_INIT;
-	c->wake = (struct loop_source){ .fd = -1, .ready = woken };
+	c->wake = (struct loop_source){ .fd = -1, .quiet = true, .ready = woken };
 	list_init(&c->holders);
 	loop_timer_init(&c->verdict, verdict_expired);
 	return c;

@@ -38,10 +38,18 @@ static struct balancer_member *pick(struct endpoint *e, uint32_t source)
 /* To the worker of @c. As give(), but what fails is NO_ROOM. */
 static enum give_result offer(struct channel *c, struct handoff_conn *conn, int fd)
 {
-	switch (channel_give(c, conn, fd)) {
-	case PAIR_SENT:
-		/* It is in @c now: our copy goes. */
+	struct kept_hand *hand = c->endpoint->dispatch->broker->hand;
+	enum pair_result r;
+
+	hand->channel = c->id;
+	__atomic_store_n(&hand->fd, fd, __ATOMIC_RELEASE);
+	r = channel_give(c, conn, fd);
+	/* It is in @c now: our copy goes. */
+	if (r == PAIR_SENT)
 		(void)close(fd);
+	__atomic_store_n(&hand->fd, -1, __ATOMIC_RELEASE);
+	switch (r) {
+	case PAIR_SENT:
 		c->endpoint->rest_ms = 0;
 		__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
 		if (conn->accept_ns)
@@ -420,6 +428,7 @@ struct endpoint *endpoint_new(struct dispatch *d, const struct handoff_addr *app
 	list_init(&e->listeners);
 	list_init(&e->pending);
 	loop_timer_init(&e->again, again_expired);
+	e->again.quiet = true;
 	e->dispatch_now = dispatch;
 	e->paused = e->wakes = true; /* until a worker is in the round */
 	e->paused_ms = loop_now(&d->broker->loop);

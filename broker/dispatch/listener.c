@@ -49,6 +49,7 @@ struct listener *listener_new(struct dispatch *d, const struct handoff_addr *add
 	l->automatic = automatic;
 	l->id = ++d->broker->given.listener;
 	l->source.ready = listener_ready;
+	l->source.quiet = true;
 	list_init(&l->endpoint_link);
 	l->bound_only = bound_only;
 	l->file = unix_listener_file(addr);

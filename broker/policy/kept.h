@@ -137,16 +137,16 @@ struct kept_run {
 	int dir_fd, lock_fd, pid_fd, rendezvous_fd; /* of struct rundir */
 	int control_fd, log_fd, ready_fd, web_fd[2];
 	int parent_fd, children_fd; /* as sys/starter.c has them, and the next three */
-	pid_t parent;
-	uint32_t parent_number, parent_late;
+	pid_t parent, shadow;	    /* see shadow.h */
+	uint32_t parent_number, parent_late, parent_ended;
 	uint32_t control_group;
-	bool shared;	   /* rundir::shared */
-	bool parent_stays; /* root */
+	bool shared, parent_stays; /* rundir::shared; root */
 	char given_oom_score[16];
 	uint64_t written_ns; /* when */
 	uint64_t log_lost;   /* entries */
 	uint64_t n_stored;   /* descriptors in the store of the service manager */
 	unsigned told;	     /* as struct systemd has it */
+	int hand_fd, twin_fd[2];
 };
 
 struct kept_given {

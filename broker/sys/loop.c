@@ -95,6 +95,7 @@ int loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t eve
 		return -errno;
 	source->fd = fd;
 	source->events = events;
+	loop->touched = true;
 	return 0;
 }
 
@@ -116,6 +117,7 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 	if (source->fd < 0)
 		return;
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	loop->touched = true;
 	source->fd = -1;
 	for (int i = 0; i < loop->n_batch; i++)
 		if (loop->batch[i].data.ptr == source)
@@ -186,6 +188,7 @@ static void run_timers(struct loop *loop)
 	while ((timer = timer_of(loop->timers.root)) && timer->at_ms <= loop->now_ms &&
 	       timer->number < end) {
 		heap_remove(&loop->timers, &timer->node);
+		loop->touched |= !timer->quiet;
 		timer->expired(timer);
 		end_note(loop);
 	}
@@ -203,6 +206,13 @@ static int wait_ms(const struct loop *loop, int64_t now_ms)
 	if (left < 0)
 		return 0;
 	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+void loop_settle(struct loop *loop)
+{
+	if (loop->settle)
+		loop->settle(loop);
+	loop->touched = true; /* the handler goes on */
 }
 
 #define CATCH_UP_TURNS 64
@@ -259,8 +269,10 @@ void loop_run(struct loop *loop)
 		for (int i = 0; i < n; i++) {
 			struct loop_source *source = loop->batch[i].data.ptr;
 
-			if (source)
-				source->ready(source, loop->batch[i].events);
+			if (!source)
+				continue;
+			loop->touched |= !source->quiet;
+			source->ready(source, loop->batch[i].events);
 			end_note(loop);
 		}
 		loop->n_batch = 0;

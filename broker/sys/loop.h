@@ -25,6 +25,7 @@
 struct loop_source {
 	int fd; /* not owned; -1: not watched */
 	uint32_t events;
+	bool quiet; /* what it does is no news for loop::touched */
 	void (*ready)(struct loop_source *source, uint32_t events);
 };
 
@@ -32,6 +33,7 @@ struct loop_timer {
 	struct heap_node node; /* loop::timers while armed */
 	struct loop *loop;     /* where it was armed last */
 	int64_t at_ms;
+	bool quiet;	 /* as loop_source::quiet */
 	uint64_t number; /* timers of the same time expire in the order in which they were armed */
 	void (*expired)(struct loop_timer *timer);
 };
@@ -58,13 +60,16 @@ struct loop {
 	int signal_fd;
 	struct loop_source signal_source;
 	void (*signalled)(struct loop *loop, int signo);
-	void (*turn)(struct loop *loop); /* set by the owner, or NULL: before each wait */
+	void (*turn)(struct loop *loop);   /* set by the owner, or NULL: before each wait */
+	void (*settle)(struct loop *loop); /* the same, for loop_settle() */
 	/* The same: the turn that has just ended took @ns, and what took longest in it. */
 	void (*late)(struct loop *loop, uint64_t ns, const struct loop_noted *noted);
 	struct heap timers;
 	uint64_t n_armed; /* since the loop exists */
 	int64_t now_ms;	  /* CLOCK_MONOTONIC when a turn begins, less .given_ms */
 	int64_t given_ms; /* to all deadlines, by turns that came late */
+	bool touched;	  /* by a source or timer that is not .quiet, or added or removed,
+			      since the owner has reset it */
 	unsigned behind;  /* so many turns, at most, see events alone */
 	uint64_t turn_ns; /* the same */
 	struct loop_turns turns;
@@ -82,6 +87,9 @@ void loop_deinit(struct loop *loop);
 
 /* Runs until .stop is set. */
 void loop_run(struct loop *loop);
+
+/* In the middle of a turn: what has been done is to hold, whatever happens, before it is told. */
+void loop_settle(struct loop *loop);
 
 /*
  * Says what the handler that runs is going to do, for the report of a late turn; until it returns,

@@ -151,31 +151,47 @@ DIR *proc_threads_open(pid_t pid)
 	return opendir(path_of(pid, "task").text);
 }
 
+int proc_add_listed(int fd, struct pid_set *ret)
+{
+	char part[4096];
+	ssize_t n = 0;
+	pid_t pid = 0;
+	int r = 0;
+
+	/* A space follows each. */
+	while (r == 0 && (n = read(fd, part, sizeof(part))) > 0)
+		for (ssize_t i = 0; i < n && r == 0; i++) {
+			bool digit = part[i] >= '0' && part[i] <= '9';
+
+			if (!digit && pid > 1)
+				r = pid_set_add(ret, pid);
+			pid = digit ? 10 * pid + part[i] - '0' : 0;
+		}
+	return n < 0 ? -errno : r;
+}
+
 int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret)
 {
 	char file[128];
-	int child, r = 0;
+	_cleanup_fd_ int fd = -1;
 	pid_t tid;
-	FILE *f;
+	int r;
 
 	if (!dir)
 		return why_unseen(pid, -errno);
 	if (!next_pid(dir, &tid))
 		return 0;
 	snprintf(file, sizeof(file), "/proc/%d/task/%d/children", pid, tid);
-	f = fopen(file, "re");
-	if (!f) {
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
 		if (errno_is_shortage(errno))
 			return -errno;
 		if (errno != ENOENT || access("/proc/thread-self/children", F_OK) == 0)
 			return 1;
 		return add_children_by_parent(pid, ret);
 	}
-	while (r == 0 && fscanf(f, "%d", &child) == 1)
-		if (child > 1)
-			r = pid_set_add(ret, child);
-	fclose(f);
-	return r < 0 ? r : 1;
+	r = proc_add_listed(fd, ret);
+	return r == 0 || r == -ESRCH ? 1 : r;
 }
 
 int proc_add_children(pid_t pid, struct pid_set *ret)

@@ -35,6 +35,9 @@ bool pid_set_has(const struct pid_set *set, pid_t pid);
  */
 int proc_add_children(pid_t pid, struct pid_set *ret);
 
+/* The same for what /proc/PID/task/TID/children behind @fd, at its start, lists. */
+int proc_add_listed(int fd, struct pid_set *ret);
+
 /*
  * The same in steps, a thread each, of which there may be thousands. 1: the children of the next
  * are added. 0: there is none. -errno as above, also if proc_threads_open() has just failed and

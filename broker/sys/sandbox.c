@@ -1,6 +1,8 @@
 #include "sys/sandbox.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -87,6 +89,9 @@ static const struct group groups[] = {
 	{ .use = "sockets of Unix, IPv4, IPv6, and for questions about sockets", .calls = {
 	  CALL(socket) },
 	  .argument = 0, ONE_OF(~0u, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK) },
+	{ .use = "the shadow, with the same descriptors", .calls = {
+	  CALL(clone) },
+	  .argument = 0, ONE_OF(~0u, CLONE_FILES | SIGCHLD) },
 	{ .use = "connections and messages", .calls = {
 	  CALL(accept4), CALL(bind), CALL(connect), CALL(getpeername), CALL(getsockname),
 	  CALL(getsockopt),
@@ -111,6 +116,8 @@ static const struct group groups[] = {
 	{ .use = "the processes of workers", .calls = {
 	  CALL(getpgid), CALL(kill), CALL(pidfd_getfd), CALL(pidfd_open),
 	  CALL(pidfd_send_signal) }, },
+	{ .use = "the shadow waits; it has ended", .calls = {
+	  CALL(rt_sigtimedwait), CALL(wait4) }, },
 	{ .use = "its own process", .calls = {
 	  CALL(brk), CALL(exit_group), CALL(futex), CALL(getegid), CALL(geteuid), CALL(getpid),
 	  CALL(getppid), CALL(getrandom), CALL(gettid), CALL(madvise), CALL(mremap),

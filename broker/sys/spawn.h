@@ -83,6 +83,12 @@ void spawn_close_from(int first);
 /* Ends this process by the signal that ended the one of @status. Returns if that does not do. */
 void spawn_end_by(int status);
 
+/*
+ * A clone that shares our table of descriptors, and runs @body(@data), which does not return. It
+ * has a copy of our memory. 0 or -errno; *@ret_pid > 1.
+ */
+int spawn_shadow(void (*body)(void *data), void *data, pid_t *ret_pid);
+
 /* Signals one process. @pid must be above 1. 0 or -errno. */
 int spawn_kill(pid_t pid, int sig);
 

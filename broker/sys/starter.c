@@ -13,8 +13,9 @@
 #include "sys/proc.h"
 #include "sys/starter_wire.h"
 
-#define ANSWER_MS      2000
-#define STARTER_BROKER "broker-main" /* as ps(1) shows us */
+#define ANSWER_MS	 2000
+#define REQUESTS_UNKNOWN 1024	       /* a broker that is killed made fewer since its last state */
+#define STARTER_BROKER	 "broker-main" /* as ps(1) shows us */
 
 struct change {
 	pid_t pid;
@@ -22,15 +23,15 @@ struct change {
 };
 
 static struct {
-	pid_t parent;	 /* 0: there is none, and never was */
-	int fd;		 /* owned; -1: there is none, or it has ended */
-	int children_fd; /* owned; -1: the kernel has no such file */
-	uint32_t number; /* of the last request */
-	uint32_t late;	 /* of one that was not answered in time; 0: none */
+	pid_t parent;	  /* 0: there is none, and never was */
+	int fd;		  /* owned; -1: there is none, or it has ended */
+	int children_fd;  /* owned; -1: the kernel has no such file */
+	uint32_t number;  /* of the last request */
+	uint32_t late;	  /* of one that was not answered in time; 0: none */
+	uint32_t n_ended; /* so many changes were told */
 	bool stays_root;
 	unsigned n_errors;	/* in a row, of a parent that is there */
-	bool failed;		/* the last attempt to take something has, and not for want of it */
-	bool lost;		/* to be told */
+	bool failed, lost;	/* the last attempt to take something has; the parent, to be told */
 	struct change *changes; /* the same; owned */
 	size_t n_changes;
 	struct starter_events *events;
@@ -58,6 +59,7 @@ void starter_save(struct kept_run *ret)
 	ret->children_fd = st.children_fd;
 	ret->parent_number = st.number;
 	ret->parent_late = st.late;
+	ret->parent_ended = st.n_ended;
 	ret->parent_stays = st.stays_root;
 }
 
@@ -66,8 +68,9 @@ void starter_adopt(const struct kept_run *kept, bool trial)
 	st.parent = kept->parent;
 	st.fd = trial ? -1 : kept->parent_fd;
 	st.children_fd = trial ? -1 : kept->children_fd;
-	st.number = kept->parent_number;
+	st.number = kept->parent_number + 2 * REQUESTS_UNKNOWN;
 	st.late = kept->parent_late;
+	st.n_ended = kept->parent_ended;
 	st.stays_root = kept->parent_stays;
 	(void)prctl(PR_SET_NAME, STARTER_BROKER);
 }
@@ -328,6 +331,21 @@ int starter_kill(pid_t pid, bool group, int sig)
 	return request(&m, STARTER_SIGNAL, NULL, 0, &none, &unsaid);
 }
 
+int starter_succeed(const struct kept_run *kept, bool resumes)
+{
+	struct starter_message m = {
+		.pid = getpid(),
+		.here = { kept->parent_number, kept->parent_ended, .resumes = resumes },
+	};
+	STRBUF(unsaid, 256);
+	int r, none = -1;
+
+	st.number = kept->parent_number + REQUESTS_UNKNOWN;
+	st.late = 0;
+	r = request(&m, STARTER_HERE, NULL, 0, &none, &unsaid);
+	return r == -EBUSY ? 0 : r;
+}
+
 int starter_keep(pid_t pid, int sig, int64_t drain_ms, int64_t stop_ms, int output_fd)
 {
 	struct starter_message m = {
@@ -370,29 +388,12 @@ int starter_notify(const char *text, int fd)
 
 int starter_children(struct pid_set *ret)
 {
-	struct strbuf text = STRBUF_GROWS(1 << 20);
-	char part[4096], *end;
-	ssize_t n;
-	int r = 0;
-
 	if (st.fd < 0)
 		return 0;
 	if (st.children_fd < 0)
 		return proc_add_children(st.parent, ret);
-	if (lseek(st.children_fd, 0, SEEK_SET) < 0)
-		return -errno;
-	while ((n = read(st.children_fd, part, sizeof(part))) > 0)
-		strbuf_add_bytes(&text, part, (size_t)n);
-	if (n < 0 || text.cut)
-		r = n < 0 ? -errno : -ENOMEM;
-	for (const char *at = text.text; at && r == 0; at = *end ? end + 1 : NULL) {
-		long pid = strtol(at, &end, 10);
-
-		if (pid > 1)
-			r = pid_set_add(ret, (pid_t)pid);
-	}
-	strbuf_deinit(&text);
-	return r;
+	return lseek(st.children_fd, 0, SEEK_SET) < 0 ? -errno
+						      : proc_add_listed(st.children_fd, ret);
 }
 
 /* --- in the loop ---------------------------------------------------------------------------- */
@@ -405,6 +406,7 @@ static void tell(struct loop_timer *timer)
 	(void)timer;
 	st.changes = NULL;
 	st.n_changes = 0;
+	st.n_ended += (uint32_t)n;
 	for (size_t i = 0; i < n; i++)
 		if (changes[i].pid)
 			st.events->changed(st.events, changes[i].pid, changes[i].status);

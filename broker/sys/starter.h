@@ -75,6 +75,13 @@ int starter_limit(const struct starter_rights *rights, struct strbuf *error);
 int starter_enter(void);
 
 /*
+ * The broker has died, and this process is its shadow: it is the broker now, with the state that
+ * has @kept; or (@resumes) an upgrade has not gone on. 0, also if the parent does not answer;
+ * -EPERM: nobody is to go on, as the broker has ended in order or is to.
+ */
+int starter_succeed(const struct kept_run *kept, bool resumes);
+
+/*
  * Sends @text and @fd (-1: none) to the service manager, through our parent, without waiting for
  * the manager. Before, with NULL for @text, @fd is the socket to it. 0 or -errno.
  */

@@ -38,6 +38,7 @@ size_t starter_size(uint32_t type)
 		[STARTER_DONE] = offsetof(struct starter_message, start),
 		[STARTER_FAILED] = SIZE_WITH(failed),
 		[STARTER_ENDED] = SIZE_WITH(ended),
+		[STARTER_HERE] = SIZE_WITH(here),
 	};
 
 	return type < ARRAY_SIZE(sizes) ? sizes[type] : 0;
@@ -77,6 +78,7 @@ bool starter_check(const struct starter_message *m, size_t size)
 	case STARTER_FAILED:
 		return m->failed.error > 0 && memchr(m->failed.text, '\0', sizeof(m->failed.text));
 	case STARTER_ENDED:
+	case STARTER_HERE:
 		return m->pid > 1;
 	}
 	return false;

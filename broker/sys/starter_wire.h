@@ -8,6 +8,8 @@
  *	ENTER   -> DONE or FAILED
  *	NOTIFY  -> DONE or FAILED
  *	KEEP       is not answered
+ *	HERE    -> DONE, when the broker has ended, and those ENDED that its state does not know;
+ *		   or FAILED
  *	ENDED      comes by itself, for each process that the parent reaped
  *
  * Descriptors of START: its words, then the output, then the socket, as far as there are any; of
@@ -31,6 +33,7 @@ enum starter_type {
 	STARTER_DONE,
 	STARTER_FAILED,
 	STARTER_ENDED,
+	STARTER_HERE, /* @pid, the shadow, is the broker from now on */
 };
 
 /* What spawn_request has, but for its words. */
@@ -84,6 +87,12 @@ struct starter_message {
 		struct {
 			int32_t status; /* as waitpid(2) gives it, also if it stopped or goes on */
 		} ended;
+		/* Of the state it has. What was started by a later request is killed. */
+		struct {
+			uint32_t last_request, n_ended; /* so many ENDED were heard */
+			uint32_t resumes; /* 0 or 1: the next version has ended at once */
+			uint32_t reserved;
+		} here;
 	};
 };
 

@@ -400,6 +400,14 @@ static_assert(offsetof(struct long_tcp_info, last_data_sent) == 44, "kernel ABI"
 static_assert(offsetof(struct long_tcp_info, bytes_acked) == 120, "kernel ABI");
 static_assert(sizeof(struct long_tcp_info) == 160, "kernel ABI");
 
+bool tcp_was_written(int fd)
+{
+	struct long_tcp_info info = { .data_segs_out = 0 };
+	socklen_t n = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.data_segs_out > 0;
+}
+
 int tcp_sample(int fd, struct idle_sample *ret)
 {
 	struct long_tcp_info info;

@@ -74,8 +74,8 @@ def orphans_are_reaped_and_leave_no_zombie():
         return not broker.zombies() and not [p for p in below if "sleep" in proc.command_line(p)]
 
     proc.wait_until(only_its_own, 10, lambda: [proc.describe(p) for p in proc.descendants(broker.pid)])
-    # And no more is left than after a start: broker and two workers.
-    proc.wait_until(lambda: len(proc.descendants(broker.pid)) == 3, 10,
+    # And no more is left than after a start: broker, shadow and two workers.
+    proc.wait_until(lambda: len(proc.descendants(broker.pid)) == 4, 10,
                     lambda: [proc.describe(p) for p in proc.descendants(broker.pid)])
 
 

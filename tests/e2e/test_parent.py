@@ -90,7 +90,7 @@ def its_descriptors_do_not_grow():
     before = parent_fds(broker)
     for _ in range(5):
         broker.reload_and_wait()
-        old = set(proc.descendants(broker.pid)) - {broker.main_pid, broker.worker_pid("web.0"), broker.worker_pid("web.1")}
+        old = set(broker.below()) - {broker.worker_pid("web.0"), broker.worker_pid("web.1")}
         wait_until(lambda: not [pid for pid in old if proc.alive(pid)])
     wait_until(lambda: parent_fds(broker) == before, 10, lambda: "%s as %s" % (parent_fds(broker), before))
 

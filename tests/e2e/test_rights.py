@@ -279,7 +279,7 @@ def a_crash_of_a_root_broker_leaves_no_core():
         skip("no core files here")
     resource.prlimit(broker.main_pid, resource.RLIMIT_CORE, limits)
     resource.prlimit(broker.pid, resource.RLIMIT_CORE, limits)
-    send_signal(broker.main_pid, signal.SIGABRT)
+    broker.signal(signal.SIGABRT)
     _, status = os.waitpid(broker.pid, 0)
     broker.process.returncode, broker.stopped = -signal.SIGABRT, {}
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT, status

@@ -15,6 +15,7 @@ import sys
 from harness import *
 from lib.paths import BUILD
 from lib import proc
+from lib.broker import kill_main
 from lib.plain import Plain
 from lib.ports import free_port
 
@@ -107,7 +108,10 @@ def check_starts(keys):
             path = keys["pid_file"].replace("HOME", home)
             assert content(path) == "%d\n" % broker.pid and os.stat(path).st_uid == 0
         below = proc.descendants(broker.pid)
-        send_signal(getattr(broker, whose), end)
+        if whose == "main_pid":
+            kill_main(broker)
+        else:
+            send_signal(broker.pid, end)
         assert broker.wait_exit() == (0 if end == signal.SIGTERM else -end)
         # After SIGKILL the parent ends the workers, or the broker does.
         wait_until(lambda: proc.reap_adopted() or not [pid for pid in below if proc.alive(pid)], 20)

@@ -29,6 +29,7 @@
 #define MAX_QUEUE   64
 #define MAX_LISTEN  3
 
+static struct kept_hand hand;
 static struct broker broker;
 static struct service_conf conf;
 static struct service service;
@@ -563,6 +564,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 	const struct handoff_addr addr = { .family = 4, .port = 80, .ip = { 127, 0, 0, 1 } };
 
 	broker.spare_fd = FIRST_FD - 1; /* not needed here */
+	broker.hand = &hand;
 	strcpy(conf.name, name);
 	conf.queue = queue;
 	service.want = MAX_WORKERS;

@@ -45,18 +45,27 @@ def main_pid(broker):
     have ended, if it was not asked for before.
     """
     found = broker.__dict__.get("_main_pid")
-    if not found:
+    if not found or (not proc.alive(found) and proc.alive(broker.pid)):
         here = lambda: proc.child_named(broker.pid, "broker-main")
         found = proc.wait_until(lambda: here() or broker.process.poll() is not None, 10, "the broker")
         broker._main_pid = found = 0 if found is True else found
     return found
 
 
+def kill_main(broker):
+    """The broker and its shadow. Whether there were any."""
+    found = {proc.name(pid): pid for pid in proc.descendants(broker.pid)}
+    # It makes no other one, while it is stopped.
+    for name, signal in (("broker-main", signals.SIGSTOP), ("broker-shadow", signals.SIGKILL),
+                         ("broker-main", signals.SIGKILL)):
+        if name in found:
+            proc.send_signal(found[name], signal)
+    return "broker-main" in found
+
+
 def kill_both(broker):
     """Whatever is left of it. The parent of one that was killed ends the workers, and then itself."""
-    mains = [pid for pid in proc.descendants(broker.pid) if proc.name(pid) == "broker-main"]
-    for pid in mains:
-        proc.send_signal(pid, signals.SIGKILL)
+    mains = kill_main(broker)
     broker.process.send_signal(signals.SIGKILL if mains else signals.SIGTERM)
     try:
         broker.process.wait(10)
@@ -79,6 +88,8 @@ class Broker:
     A test need not stop its broker: at the end of a test that passed, stop() checks that it ends
     as it should. wait_ready=False returns as soon as the process runs.
     """
+
+    takeovers = 0  # so often it may end in the middle, and its shadow goes on
 
     def __init__(
         self, command=None, text=None, name="web", broker=None, wait_ready=True, env=None, cwd=None,
@@ -178,7 +189,9 @@ class Broker:
 
     def below(self):
         """Its workers, and all that is below them."""
-        return [pid for pid in proc.descendants(self.pid) if pid != self.main_pid]
+        main = proc.child_named(self.pid, "broker-main")
+        own = [main, *proc.descendants(main)] if main else []
+        return [pid for pid in proc.descendants(self.pid) if pid not in own]
 
     def wait_ready(self, timeout=60):
         """By the descriptor: "ready" when all services are, and then its end."""
@@ -248,14 +261,18 @@ class Broker:
         return ledger
 
     def kill(self):
-        """SIGKILL, as the kernel does when memory is short. Its parent ends when the workers have."""
-        proc.send_signal(self.main_pid, signals.SIGKILL)
-        proc.wait_until(lambda: not proc.alive(self.main_pid), 10, "the end of the broker")
+        """SIGKILL, and nobody goes on in its place. Its parent ends when the workers have."""
+        main = self.main_pid
+        kill_main(self)
+        proc.wait_until(lambda: not proc.alive(main), 10, "the end of the broker")
         self.stopped = {}
 
     def _finish(self):
         if self.stopped is None and self.process.poll() is None:
             self.stop()
+        got = len(self.log.find(["taken-over"]))
+        assert got == self.takeovers, "the broker ended in the middle %d times, want %d" % (
+            got, self.takeovers)
 
     def _clean(self):
         if self.process.poll() is None:

@@ -1,0 +1,16 @@
+/*
+ * hand - what is true between two states of the broker (kept.h), in a page that outlives it: the
+ * path of a connection writes no state.
+ */
+#pragma once
+
+#include "base/util.h"
+
+struct kept_hand {
+	int32_t fd;	     /* a connection that is being sent; -1: none is */
+	uint64_t channel;    /* ... into the one of this id */
+	uint64_t crashed_ns; /* when the broker ended without having been told to; 0: it has not */
+	uint64_t crashes_ns[3]; /* the last of these times, in turn */
+	uint64_t n_crashes;
+	uint64_t doubts; /* connections of which it cannot be known whether a worker has them */
+};

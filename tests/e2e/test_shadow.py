@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""The broker is killed, and its shadow goes on: workers and clients do not notice."""
+
+import collections
+import os
+import re
+import signal
+
+from harness import *
+from lib import proc
+from lib.faults import Strace
+from lib.steering import ask, hold, refusal, service, told, who_answers, workers
+
+private_namespaces()
+
+
+def shadow(broker):
+    return proc.child_named(broker.main_pid, "broker-shadow")
+
+
+def taken_over(broker, n=1):
+    """That it was, so often; then there is a shadow again."""
+    event = broker.log.wait(["taken-over"], 0, 30, count=n)
+    broker.takeovers = n
+    wait_until(lambda: shadow(broker), 10, "the next shadow")
+    return event
+
+
+def kill(broker, n=1):
+    """The broker alone, for the nth time."""
+    wait_until(lambda: shadow(broker), 10, "the shadow")
+    pid = broker.main_pid
+    send_signal(pid, signal.SIGKILL)
+    taken_over(broker, n)
+    assert broker.main_pid != pid
+    return pid
+
+
+def serve(**keys):
+    return Broker(app("srv_poll"), workers=3, **keys)
+
+
+def pids(broker):
+    return {w["worker"]: w["pid"] for w in workers(broker)}
+
+
+def held(broker):
+    """Its descriptors, without their numbers."""
+    return collections.Counter(re.sub(r"\d+", "", name) for name in proc.fds(broker.main_pid).values())
+
+
+def balanced(broker):
+    found = service(broker)["ledger"]
+    assert found["balanced"], found
+    return found
+
+
+@test
+def a_broker_that_is_killed_loses_nobody_and_keeps_its_pid():
+    for _ in range(4):
+        broker = serve(listen="{port}")
+        known, old = broker.pid, pids(broker)
+        load = Load(broker.port, inflight=24)
+        load.wait_answers(200)
+        kill(broker)
+        load.wait_answers(200)
+        kill(broker, 2)
+        load.wait_answers(200)
+        load.assert_clean()
+        assert broker.process.poll() is None and broker.pid == known
+        assert pids(broker) == old
+        ledger = balanced(broker)
+        assert ledger["accepted"] >= load.summary["connections"], (ledger, load.summary)
+        broker.stop()
+
+
+@test
+def at_each_system_call_of_a_connection():
+    """It ends when it is about to make the call, or when it has made it: no client is lost."""
+    for call in ("accept4", "sendmsg", "close", "epoll_wait"):
+        for how in ("signal=KILL:when=40", "retval=0:signal=KILL:when=40"):
+            if call != "close" and how.startswith("retval"):
+                continue  # that would be a call which has not been made
+            broker = serve(listen="{port}")
+            load = Load(broker.port, inflight=8)
+            load.wait_answers(20)
+            with Strace(broker.main_pid, call, inject="%s:%s" % (call, how)):
+                taken_over(broker)
+            load.wait_answers(100)
+            load.assert_clean()
+            balanced(broker)
+            broker.stop()
+
+
+@test
+def after_the_third_end_within_ten_seconds_the_workers_end_in_order():
+    broker = serve(listen="{port}", drain_timeout="30s")
+    sock, pid = hold(broker.port)
+    kill(broker)
+    kill(broker, 2)
+    send_signal(broker.main_pid, signal.SIGKILL)
+    # The parent ends them as each has finished what it has.
+    others = [p for p in proc.descendants(broker.pid) if proc.name(p) == "srv_poll" and p != pid]
+    send_request(sock, close=True)
+    assert read_answer(sock).pid == pid
+    sock.close()
+    wait_until(lambda: broker.process.poll() is not None, 60, "the end of the parent")
+    assert not any(proc.alive(p) for p in others + [pid])
+    broker.stopped = {}
+
+
+@test
+def a_shadow_that_is_killed_is_replaced():
+    broker = serve(listen="{port}")
+    wait_until(lambda: shadow(broker), 10, "the shadow")
+    old = shadow(broker)
+    send_signal(old, signal.SIGKILL)
+    said = broker.wait_event("shadow")["message"]
+    assert "has ended (signal 9)" in said and "nobody goes on in its place" in said, said
+    wait_until(lambda: shadow(broker) not in (0, None, old), 10, "the next one")
+    kill(broker)
+    assert who_answers(broker.port) <= set(pids(broker).values())
+
+
+@test
+def what_was_under_way_goes_on():
+    broker = serve(listen="{port}")
+    ask(broker, "hold web.1")
+    kill(broker)
+    assert [w["state"] for w in workers(broker)] == ["ready", "held", "ready"]
+    ask(broker, "release web.1")
+    # A worker that ends is noticed, and a reload replaces all.
+    mark = broker.mark()
+    send_signal(pids(broker)["web.2"], signal.SIGKILL)
+    broker.wait_event("worker-ready", since=mark, worker="web.2")
+    broker.reload_and_wait()
+    ask(broker, "pause web")
+    kill(broker, 2)
+    assert service(broker)["state"] == "paused"
+    waiting = connect(broker.port)
+    send_request(waiting)
+    ask(broker, "start web")
+    assert read_answer(waiting).status == 200
+
+
+@test
+def connections_that_wait_are_served():
+    """In the backlog, and at workers that are stopped."""
+    broker = serve(listen="{port}", queue=2, stall_timeout="1h")
+    stopped = pids(broker).values()
+    for pid in stopped:
+        send_signal(pid, signal.SIGSTOP)
+    wait_until(lambda: all(w["state"] == "held" for w in workers(broker)))
+    clients = [connect(broker.port) for _ in range(20)]
+    for client in clients:
+        send_request(client)
+    kill(broker)
+    for pid in stopped:
+        send_signal(pid, signal.SIGCONT)
+    assert [read_answer(client).status for client in clients] == [200] * 20
+    balanced(broker)
+
+
+# It does in a trial, and then not.
+LATE = """#!/bin/sh
+case "$1" in
+--check-upgrade) exec %s "$@" ;;
+esac
+%s
+"""
+
+
+@test
+def a_new_program_that_ends_or_hangs_leaves_the_old_one():
+    for end in ("kill -SEGV $$", "exit 1", "exec sleep 1000"):
+        broker = serve(listen="{port}")
+        wait_until(lambda: shadow(broker), 10, "the shadow")
+        load = Load(broker.port, inflight=8)
+        load.wait_answers(50)
+        path = write_file("late", LATE % (broker_program(), end), 0o755)
+        message = refusal(broker, "upgrade " + path)
+        assert "was killed" in message, message
+        taken_over(broker)
+        load.wait_answers(50)
+        load.assert_clean()
+        assert "goes on with" in told(broker, "upgrade")
+        balanced(broker)
+        broker.stop()
+
+
+@test
+def signals_reach_the_one_that_goes_on():
+    broker = serve(listen="{port}")
+    old = pids(broker)
+    kill(broker)
+    mark = broker.mark()
+    broker.hup()
+    broker.wait_event("reload-done", since=mark)
+    assert not set(old.values()) & set(pids(broker).values())
+    broker.stop()
+
+
+@test
+def neither_descriptors_nor_memory_are_left_by_one_that_was_killed():
+    broker = serve(listen="{port}")
+    kill(broker)
+    load = Load(broker.port, inflight=8, total=300)
+    load.wait_end()
+    before = held(broker)
+    kill(broker, 2)
+    load = Load(broker.port, inflight=8, total=300)
+    load.wait_end()
+    wait_until(lambda: held(broker) == before, 10, lambda: "%s, not %s" % (
+        held(broker) - before, before - held(broker)))
+
+
+main()
