@@ -38,6 +38,7 @@ struct relayed {
 	struct seat *seat;
 	struct relay_conn state;
 	struct side {
+		struct relayed *of;
 		int fd; /* owned */
 		struct loop_source source;
 		bool ended; /* it sends no more */
@@ -232,29 +233,17 @@ static void pump(struct relayed *r)
 	      (r->pair.ended || r->real.full ? 0 : EPOLLIN) | (r->pair.full ? EPOLLOUT : 0));
 }
 
-static void side_ready(struct relayed *r, struct side *s, uint32_t events)
+static void side_ready(struct loop_source *source, uint32_t events)
 {
+	struct side *s = container_of(source, struct side, source);
+
 	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		s->full = false;
 	/* It has nothing more to say, and nobody can say anything to it. */
 	if (s->ended && (events & (EPOLLERR | EPOLLHUP)))
-		drop(r);
+		drop(s->of);
 	else
-		pump(r);
-}
-
-static void real_ready(struct loop_source *source, uint32_t events)
-{
-	struct relayed *r = container_of(source, struct relayed, real.source);
-
-	side_ready(r, &r->real, events);
-}
-
-static void pair_ready(struct loop_source *source, uint32_t events)
-{
-	struct relayed *r = container_of(source, struct relayed, pair.source);
-
-	side_ready(r, &r->pair, events);
+		pump(s->of);
 }
 
 static void again_expired(struct loop_timer *timer)
@@ -285,8 +274,10 @@ static void begin(struct seat *seat, int *real, int *pair)
 	r->seat = seat;
 	seat->n_conns++;
 	relay_begin(&r->state, tcp_sample(*real, &now) < 0 ? NULL : &now);
-	r->real = (struct side){ fd_take(real), { .fd = -1, .ready = real_ready }, false, false };
-	r->pair = (struct side){ fd_take(pair), { .fd = -1, .ready = pair_ready }, false, false };
+	r->real =
+		(struct side){ r, fd_take(real), { .fd = -1, .ready = side_ready }, false, false };
+	r->pair =
+		(struct side){ r, fd_take(pair), { .fd = -1, .ready = side_ready }, false, false };
 	r->began_ms = loop_now(&loop);
 	loop_timer_init(&r->again, again_expired);
 	list_append(&conns, &r->link);

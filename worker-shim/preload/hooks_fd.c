@@ -4,11 +4,13 @@
  * A vfork child has descriptors of its own and goes straight to libc: what it closes on the
  * way to exec, ours included, is its own copy.
  */
+#include <sched.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include "adopt.h"
 #include "hooks.h"
+#include "moved.h"
 #include "shim.h"
 #include "slot.h"
 
@@ -43,6 +45,10 @@ static void leave_set(int fd)
 int hook_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	real_ready();
+	/* Some microseconds. A signal handler in the middle of it waits for itself: so not for
+	 * ever. */
+	for (int i = 0; i < 1000 && __builtin_expect(moved_is_replacing(fd), 0); i++)
+		(void)sched_yield();
 	/* Before: another thread may be told of it, serve and close it before this one returns. */
 	if (op == EPOLL_CTL_ADD)
 		epollset_add(fd, epfd, owner_pid());

@@ -17,6 +17,8 @@
 /* More threads than that are not looked at. */
 #define MOVED_THREADS 256
 
+_Atomic int moved_now = -1;
+
 struct candidate {
 	int fd;
 	uint64_t ino;
@@ -218,9 +220,14 @@ static bool replace(const struct candidate *c, int seat)
 	own = pair[0];
 	other = pair[1];
 	conn = r < 0 ? -1 : real.fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
-	/* A thread may have taken it out of the set since we looked: then it has work with it. */
-	if (conn < 0 || flags < 0 || !change(c, EPOLL_CTL_DEL))
+	if (conn < 0 || flags < 0)
 		return false;
+	atomic_store(&moved_now, c->fd);
+	/* A thread may have taken it out of the set since we looked: then it has work with it. */
+	if (!change(c, EPOLL_CTL_DEL)) {
+		atomic_store(&moved_now, -1);
+		return false;
+	}
 	flags = flags & FD_CLOEXEC ? O_CLOEXEC : 0;
 	(void)real.dup3(own, c->fd, flags);
 	sent = handoff_send(seat, &offer, sizeof(offer), (int[]){ conn, other }, 2, MSG_DONTWAIT) ==
@@ -230,6 +237,7 @@ static bool replace(const struct candidate *c, int seat)
 	else
 		(void)real.dup3(conn, c->fd, flags);
 	(void)change(c, EPOLL_CTL_ADD);
+	atomic_store(&moved_now, -1);
 	return sent;
 }
 

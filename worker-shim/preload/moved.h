@@ -17,8 +17,17 @@
 
 #include "handoff_wire.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+
+/* The one that is in no epoll set for a moment: what another thread wants there has to wait. */
+extern _Atomic int moved_now;
+
+static inline bool moved_is_replacing(int fd)
+{
+	return atomic_load_explicit(&moved_now, memory_order_acquire) == fd;
+}
 
 /* Replaces all that can be, for about 5 ms. Closes @seat. Keeps errno. */
 void moved_begin(const struct handoff_move *move, int seat);
