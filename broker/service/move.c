@@ -129,9 +129,13 @@ static void tell(struct mover *m, struct channel *c)
 	const struct endpoint *e = c->endpoint;
 	int waiting = 0;
 
-	/* Nobody to move to; or what is there was not read yet. */
+	/*
+	 * Nobody to move to; or what is there was not read yet. An app whose accept blocks would
+	 * wait there for the connection that it thinks it has seen, and its clients with it.
+	 */
 	if (!list_find(struct balancer_member, mem, &e->round.ring, link, mem->limit > 0) ||
-	    ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native)
+	    ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native ||
+	    !(fcntl(c->rx, F_GETFL) & O_NONBLOCK))
 		return;
 	handoff_header_init(&move.h, HANDOFF_MOVE);
 	list_for_each (const struct listener, l, &e->listeners, endpoint_link)

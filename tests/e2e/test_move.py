@@ -425,7 +425,7 @@ def a_rollback_takes_clients_along():
 
 
 LIAR = """
-import array, os, socket, struct, sys
+import array, os, select, socket, struct, sys
 
 HEADER, ADDRESS, env = "HHI", "BBHI16s", os.environ
 rendezvous = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -444,7 +444,9 @@ def receive(sock):
 
 _, fds = receive(rendezvous)
 rx, kept = socket.socket(fileno=fds[0]), []
+rx.setblocking(False)
 while True:
+    select.select([rx], [], [])
     data, fds = receive(rx)
     if data[2] == 4:  # CONN
         kept.append(fds)
@@ -494,6 +496,21 @@ def a_worker_that_lies_to_the_relay_harms_nobody_else():
     for client in clients:
         client.stop()
     at.close()
+
+
+@test
+def an_app_that_polls_and_then_blocks_in_accept_is_left_alone():
+    broker = mover(app("srv_poll"))
+    sock = connect(broker.port)
+    send_request(sock, "/", close=False)
+    pid = read_answer(sock).pid
+    broker.reload_and_wait()
+    for _ in range(5):
+        time.sleep(0.1)
+        send_request(sock, "/", close=False)
+        assert read_answer(sock).pid == pid
+    sock.close()
+    broker.wait_event("worker-exit", pid=pid)
 
 
 main()
