@@ -9,31 +9,10 @@ import signal
 from harness import *
 from lib import proc
 from lib.faults import Strace
+from lib.shadow import kill, shadow, taken_over, wait_shadow
 from lib.steering import ask, hold, refusal, service, told, who_answers, workers
 
 private_namespaces()
-
-
-def shadow(broker):
-    return proc.child_named(broker.main_pid, "broker-shadow")
-
-
-def taken_over(broker, n=1):
-    """That it was, so often; then there is a shadow again."""
-    event = broker.log.wait(["taken-over"], 0, 30, count=n)
-    broker.takeovers = n
-    wait_until(lambda: shadow(broker), 10, "the next shadow")
-    return event
-
-
-def kill(broker, n=1):
-    """The broker alone, for the nth time."""
-    wait_until(lambda: shadow(broker), 10, "the shadow")
-    pid = broker.main_pid
-    send_signal(pid, signal.SIGKILL)
-    taken_over(broker, n)
-    assert broker.main_pid != pid
-    return pid
 
 
 def serve(**keys):
@@ -64,7 +43,7 @@ def a_broker_that_is_killed_loses_nobody_and_keeps_its_pid():
         load.wait_answers(200)
         kill(broker)
         load.wait_answers(200)
-        kill(broker, 2)
+        kill(broker)
         load.wait_answers(200)
         load.assert_clean()
         assert broker.process.poll() is None and broker.pid == known
@@ -97,7 +76,7 @@ def after_the_third_end_within_ten_seconds_the_workers_end_in_order():
     broker = serve(listen="{port}", drain_timeout="30s")
     sock, pid = hold(broker.port)
     kill(broker)
-    kill(broker, 2)
+    kill(broker)
     send_signal(broker.main_pid, signal.SIGKILL)
     # The parent ends them as each has finished what it has.
     others = [p for p in proc.descendants(broker.pid) if proc.name(p) == "srv_poll" and p != pid]
@@ -112,7 +91,7 @@ def after_the_third_end_within_ten_seconds_the_workers_end_in_order():
 @test
 def a_shadow_that_is_killed_is_replaced():
     broker = serve(listen="{port}")
-    wait_until(lambda: shadow(broker), 10, "the shadow")
+    wait_shadow(broker)
     old = shadow(broker)
     send_signal(old, signal.SIGKILL)
     said = broker.wait_event("shadow")["message"]
@@ -135,7 +114,7 @@ def what_was_under_way_goes_on():
     broker.wait_event("worker-ready", since=mark, worker="web.2")
     broker.reload_and_wait()
     ask(broker, "pause web")
-    kill(broker, 2)
+    kill(broker)
     assert service(broker)["state"] == "paused"
     waiting = connect(broker.port)
     send_request(waiting)
@@ -174,7 +153,7 @@ esac
 def a_new_program_that_ends_or_hangs_leaves_the_old_one():
     for end in ("kill -SEGV $$", "exit 1", "exec sleep 1000"):
         broker = serve(listen="{port}")
-        wait_until(lambda: shadow(broker), 10, "the shadow")
+        wait_shadow(broker)
         load = Load(broker.port, inflight=8)
         load.wait_answers(50)
         path = write_file("late", LATE % (broker_program(), end), 0o755)
@@ -207,7 +186,7 @@ def neither_descriptors_nor_memory_are_left_by_one_that_was_killed():
     load = Load(broker.port, inflight=8, total=300)
     load.wait_end()
     before = held(broker)
-    kill(broker, 2)
+    kill(broker)
     load = Load(broker.port, inflight=8, total=300)
     load.wait_end()
     wait_until(lambda: held(broker) == before, 10, lambda: "%s, not %s" % (

@@ -12,14 +12,32 @@ from harness import *
 from lib import control, metrics, proc
 from lib.guest import Guest
 from lib.inetd import ask_line
+from lib.shadow import kill
 from lib.steering import answered_by, ask, refusal, service, told, who_answers, workers
+
+
+by_kill = False  # else by an upgrade
+
+
+def and_killed(function):
+    """The same for a broker that is killed in place of each upgrade."""
+    def with_kills():
+        global by_kill
+        by_kill = True
+        try:
+            function()
+        finally:
+            by_kill = False
+
+    add_test(function.__name__.replace("_", " ") + ", killed", with_kills)
+    return function
 
 
 def upgrade(broker, n=1):
     """`n` of them, one after the other. What the last has said."""
     pids = {w["worker"]: w["pid"] for w in workers(broker)}
-    for _ in range(n):
-        said = told(broker, "upgrade")
+    for _ in range(min(n, 2) if by_kill else n):  # it survives no third one in ten seconds
+        said = kill(broker)["message"] if by_kill else told(broker, "upgrade")
         assert "goes on with" in said, said
         # It is the same process, and so are the workers.
         assert broker.process.poll() is None
@@ -107,6 +125,7 @@ def the_round_goes_on_where_it_was():
 
 
 @test
+@and_killed
 def workers_that_crash_are_replaced_and_reloads_work():
     release = Release()
     broker = Broker(release.command(), workers=2)
@@ -129,6 +148,7 @@ def workers_that_crash_are_replaced_and_reloads_work():
 
 
 @test
+@and_killed
 def what_waits_at_a_worker_is_still_taken_back():
     broker = Broker(app("srv_poll"), workers=2, stall_timeout="300ms")
     pids = who_answers(broker.port)
@@ -145,6 +165,7 @@ def what_waits_at_a_worker_is_still_taken_back():
 
 
 @test
+@and_killed
 def clients_in_the_backlog_and_at_workers_wait_on():
     gate = Gate()
     release = Release("%s\n%s" % (gate, GOOD))
@@ -162,6 +183,7 @@ def clients_in_the_backlog_and_at_workers_wait_on():
 
 
 @test
+@and_killed
 def a_worker_that_drains_finishes_and_ends():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="20s")
     held = connect(broker.port)
@@ -176,6 +198,7 @@ def a_worker_that_drains_finishes_and_ends():
 
 
 @test
+@and_killed
 def deadlines_run_on():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="1s", stop_timeout="1s")
     held = connect(broker.port)
@@ -201,6 +224,7 @@ def the_parent_still_knows_all_workers():
 
 
 @test
+@and_killed
 def a_reload_that_is_under_way_goes_on_and_its_client_hears_of_its_end():
     gate = Gate()
     release = Release()
@@ -224,6 +248,7 @@ def a_reload_that_is_under_way_goes_on_and_its_client_hears_of_its_end():
 
 
 @test
+@and_killed
 def a_reload_that_fails_after_an_upgrade_is_undone():
     gate = Gate()
     release = Release()
@@ -240,6 +265,7 @@ def a_reload_that_fails_after_an_upgrade_is_undone():
 
 
 @test
+@and_killed
 def within_the_rollback_window_the_old_workers_come_back():
     broker = Broker(app("srv_poll"), workers=2, rollback_window="60s")
     old = who_answers(broker.port)
@@ -252,6 +278,7 @@ def within_the_rollback_window_the_old_workers_come_back():
 
 
 @test
+@and_killed
 def the_rollback_window_ends_in_its_time():
     broker = Broker(app("srv_poll"), workers=1, rollback_window="1s")
     old = broker.worker_pid()
@@ -261,6 +288,7 @@ def the_rollback_window_ends_in_its_time():
 
 
 @test
+@and_killed
 def a_paused_service_stays_paused():
     broker = Broker(app("srv_poll"), workers=1, listen="{port}")
     ask(broker, "pause web")
@@ -275,6 +303,7 @@ def a_paused_service_stays_paused():
 
 
 @test
+@and_killed
 def a_stopped_service_stays_stopped():
     broker = Broker(app("srv_poll"), workers=1, listen="{port}")
     ask(broker, "stop web")
@@ -286,6 +315,7 @@ def a_stopped_service_stays_stopped():
 
 
 @test
+@and_killed
 def a_held_worker_stays_held_and_pins_lead_where_they_did():
     broker = Broker(app("srv_poll"), workers=2)
     ask(broker, "hold web.0")
@@ -301,6 +331,7 @@ def a_held_worker_stays_held_and_pins_lead_where_they_did():
 
 
 @test
+@and_killed
 def the_back_off_of_a_service_goes_on():
     release = Release("exit 1")
     broker = Broker(
@@ -318,6 +349,7 @@ def the_back_off_of_a_service_goes_on():
 
 
 @test
+@and_killed
 def a_file_that_has_changed_is_not_in_force_by_an_upgrade():
     broker = Broker(app("srv_poll"), workers=1, environment="A=1")
     broker.configure(app("srv_poll"), workers=3, environment="A=2")
@@ -350,6 +382,7 @@ def followers_of_events_miss_none():
 
 
 @test
+@and_killed
 def a_debugging_session_goes_on():
     broker = Broker(app("srv_poll"), workers=2)
     pid = broker.worker_pid("web.0")
@@ -381,6 +414,7 @@ def metrics_go_on():
 
 
 @test
+@and_killed
 def processes_of_inetd_services_go_on_and_are_counted():
     broker = Broker(
         ["{apps}/inetd_line", "word"], mode="inetd", listen="127.0.0.1:{port}", processes=4,
@@ -437,6 +471,7 @@ def a_server_of_datagrams_keeps_its_socket():
 
 
 @test
+@and_killed
 def unix_sockets_stay_open_and_are_removed_at_the_end():
     path = tmp("web.sock")
     broker = Broker(app("srv_poll", "{port}"), workers=2, listen=[path + " for {port}", "{port}"])
@@ -453,6 +488,7 @@ def unix_sockets_stay_open_and_are_removed_at_the_end():
 
 
 @test
+@and_killed
 def a_guest_goes_on_and_its_end_is_seen():
     broker = Broker(app("srv_poll"), workers=1)
     guest = Guest(broker, [os.path.join(APPS, "srv_poll"), broker.port])
@@ -481,6 +517,7 @@ def checks_go_on_and_make_a_worker_ill():
 
 
 @test
+@and_killed
 def half_a_line_of_output_is_completed():
     gate = Gate()
     broker = Broker(
@@ -496,6 +533,7 @@ def half_a_line_of_output_is_completed():
 
 
 @test
+@and_killed
 def a_broker_with_a_user_of_its_own_keeps_the_right_to_low_ports():
     if os.geteuid() != 0:
         skip("root only")

@@ -1,0 +1,31 @@
+"""The process in which a broker goes on that is killed."""
+
+import signal
+
+from . import proc
+
+
+def shadow(broker):
+    return proc.child_named(broker.main_pid, "broker-shadow")
+
+
+def wait_shadow(broker):
+    return proc.wait_until(lambda: shadow(broker), 10, "the shadow")
+
+
+def taken_over(broker):
+    """That it was, once more; then there is a shadow again."""
+    broker.takeovers += 1
+    event = broker.log.wait(["taken-over"], 0, 30, count=broker.takeovers)
+    wait_shadow(broker)
+    return event
+
+
+def kill(broker):
+    """The broker alone, of which there is another one then."""
+    wait_shadow(broker)
+    pid = broker.main_pid
+    proc.send_signal(pid, signal.SIGKILL)
+    event = taken_over(broker)
+    assert broker.main_pid != pid
+    return event
