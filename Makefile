@@ -9,6 +9,7 @@
 #   make fuzz FUZZ_S=60  feeds random bytes to all that reads what others wrote, 60 s each (clang)
 #   make torture         lets each system call of the broker fail, one after the other (strace, root)
 #   make soak N=1000000  so many connections through a reload each 200 ms
+#   make takeover KILLS=200  kills the broker so often
 #   make syscalls        runs the end-to-end tests, and fails if a broker needs a call that it cannot make (root)
 #   make install         installs below PREFIX; honours DESTDIR
 #   make STATIC=1        builds a static broker (CC=musl-gcc works too)
@@ -277,7 +278,7 @@ $(BUILD)/worker: docs/examples/worker.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -O2 $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
 
-.PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build torture soak syscalls
+.PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build torture soak takeover syscalls
 unit: $(UNIT_BIN) $(FUZZ_BIN)
 tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
 
@@ -321,6 +322,10 @@ torture: tests-build
 N ?= 1000000
 soak: tests-build
 	tests/torture/soak $(BUILD) $(N)
+
+KILLS ?= 200
+takeover: tests-build
+	tests/torture/takeover $(BUILD) $(KILLS)
 
 syscalls: tests-build
 	tests/torture/syscalls $(PROVE) $(sort $(filter-out %/test_sandbox.py,$(wildcard tests/e2e/test_*.py)))
