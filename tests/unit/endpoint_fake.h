@@ -29,7 +29,7 @@
 #define MAX_QUEUE   64
 #define MAX_LISTEN  3
 
-static struct kept_hand hand;
+static struct kept_hand hand = { .fd = -1 };
 static struct broker broker;
 static struct service_conf conf;
 static struct service service;
@@ -222,6 +222,7 @@ enum pair_result pair_send(int tx, const struct handoff_conn *conn, int fd)
 	}
 	client = client_of(fd);
 	n_give_calls++;
+	CHECK(hand.fd == fd && hand.channel == f->c.id);
 	CHECK(conn->listener != 0);
 	CHECK_EQ(client->owner, BROKER);
 	/* By a pin also what is not in the round, and up to the queue that was configured. */
@@ -642,6 +643,7 @@ static void check_books(void)
 	uint64_t last = 0;
 	size_t n = 0;
 
+	CHECK_EQ(hand.fd, -1);
 	list_for_each (struct pending_conn, p, &endpoint->pending, link) {
 		CHECK_EQ(client_of(p->fd)->owner, BROKER);
 		if (!client_of(p->fd)->id) /* never offered to anybody yet */

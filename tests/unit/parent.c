@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "handoff_rights.h"
+#include "policy/kept.h"
 #include "sys/loop.h"
 #include "sys/starter.h"
 
@@ -196,6 +197,60 @@ TEST(it_ends_as_the_broker_did)
 	close(output[0]);
 	CHECK_EQ(status_with(die), SIGKILL);
 	close(output[0]);
+}
+
+/* In a child of the broker: once that has ended, asks to go on in its place. */
+static int succeed(uint32_t last_request)
+{
+	const struct kept_run kept = { .parent_number = last_request };
+	pid_t broker = getpid(), pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid > 0)
+		return 1;
+	while (getppid() == broker)
+		(void)poll(NULL, 0, 1);
+	return starter_succeed(&kept, false);
+}
+
+static void broker_with_a_shadow(void)
+{
+	pid_t known = start(OBEDIENT), unknown = start(STUBBORN);
+
+	await("up.\n");
+	await("up.\n");
+	CHECK_EQ(starter_keep(known, SIGTERM, 0, 10000, -1), 0);
+	CHECK_EQ(starter_keep(unknown, SIGTERM, 60000, 10000, -1), 0);
+	if (succeed(1) == 1)
+		die();
+	/* It is a broker: what the state of the one before did not know of is killed. */
+	while (kill(unknown, 0) == 0)
+		(void)poll(NULL, 0, 1);
+	CHECK_EQ(kill(known, 0), 0);
+	CHECK_EQ(starter_kill(known, false, SIGUSR1), 0);
+	await("usr1");
+	_exit(5);
+}
+
+TEST(the_shadow_of_a_broker_that_was_killed_is_the_broker)
+{
+	CHECK_EQ(status_with(broker_with_a_shadow), 5 << 8);
+	CHECK_STR(output_rest(), "\n");
+}
+
+static void broker_that_ends_in_order(void)
+{
+	int r = succeed(0);
+
+	if (r == 1)
+		_exit(3);
+	CHECK_EQ(write(output[1], r == -EPERM ? "no" : "yes", 2), 2);
+}
+
+TEST(nobody_goes_on_for_a_broker_that_has_ended_in_order)
+{
+	CHECK_EQ(status_with(broker_that_ends_in_order), 3 << 8);
+	CHECK_STR(output_rest(), "no");
 }
 
 static void on_signal(int sig)
