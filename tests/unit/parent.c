@@ -224,8 +224,9 @@ static void broker_with_a_shadow(void)
 	if (succeed(1) == 1)
 		die();
 	/* It is a broker: what the state of the one before did not know of is killed. */
-	while (kill(unknown, 0) == 0)
+	for (int ms = 0; ms < 10000 && kill(unknown, 0) == 0; ms++)
 		(void)poll(NULL, 0, 1);
+	CHECK_EQ(kill(unknown, 0), -1);
 	CHECK_EQ(kill(known, 0), 0);
 	CHECK_EQ(starter_kill(known, false, SIGUSR1), 0);
 	await("usr1");
