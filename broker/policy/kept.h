@@ -442,7 +442,7 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
  */
 const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind);
 
-#define KEPT_FDS_MAX 10
+#define KEPT_FDS_MAX 20 /* in one record: that of the program has 14 */
 
 /* The descriptors that are owned by a record, which has one at most of each field. How many. */
 size_t kept_fds(enum kept_kind kind, const void *record, int ret[KEPT_FDS_MAX]);
