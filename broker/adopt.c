@@ -26,7 +26,7 @@ struct adopting {
 	bool passes_over; /* holders of a channel that was closed */
 };
 
-enum { CLAIM_NONE, CLAIM_TAKEN, CLAIM_DEAD };
+enum { CLAIM_NONE, CLAIM_NAMED /* in the state, and nobody's yet */, CLAIM_TAKEN, CLAIM_DEAD };
 
 static int read_state(struct adopting *a, int fd)
 {
@@ -49,7 +49,7 @@ static int claim(struct adopting *a, enum kept_kind kind, const void *record)
 	size_t n = kept_fds(kind, record, fds);
 
 	for (size_t i = 0; i < n; i++)
-		if (a->claimed && (size_t)fds[i] < a->n_claimed && !a->claimed[fds[i]])
+		if (a->claimed && a->claimed[fds[i]] == CLAIM_NAMED)
 			a->claimed[fds[i]] = CLAIM_TAKEN;
 	return 0;
 }
@@ -85,6 +85,7 @@ static int take_descriptors(struct adopting *a, const int *fds, size_t n, struct
 	for (size_t i = 0; i < n; i++) {
 		int r = fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 
+		a->claimed[fds[i]] = CLAIM_NAMED;
 		if (r == -EBADF)
 			r = fill_gap(a, fds[i]);
 		if (r < 0)
@@ -196,7 +197,8 @@ static int adopt_one(struct run *run, enum kept_kind kind, const void *record, s
 
 /*
  * Of the state of a broker that was killed, what may have become untrue since: connections that
- * wait may have been given away, and are found again as all others; channels may be closed.
+ * wait may have been given away, and are found and counted again as all others; channels may be
+ * closed.
  */
 static bool passes_over(struct adopting *a, enum kept_kind kind, const void *record)
 {
@@ -208,6 +210,8 @@ static bool passes_over(struct adopting *a, enum kept_kind kind, const void *rec
 		for (size_t i = 0; i < n; i++)
 			a->passes_over |= a->claimed[fds[i]] == CLAIM_DEAD;
 	}
+	if (kind == KEPT_PENDING && a->of_master.service)
+		dispatch_uncount(&a->of_master.service->dispatch, record);
 	return kind == KEPT_PENDING ||
 	       (a->passes_over && (kind == KEPT_CHANNEL || kind == KEPT_HOLDER));
 }
@@ -261,27 +265,34 @@ static unsigned close_unclaimed(struct adopting *a)
 	(void)kept_open(&r, a->bytes, a->len, &unsaid);
 	while ((fds = kept_next(&r, &kind)))
 		for (size_t i = 0; kind == KEPT_FDS && i < r.size / sizeof(int); i++)
-			if (!a->claimed[fds[i]]) {
+			if (a->claimed[fds[i]] == CLAIM_NAMED) {
 				(void)close(fds[i]);
 				n++;
 			}
 	return n;
 }
 
+/* Of a connection that the shadow has passed on: whether it is served. */
 static bool rescue_one(struct run *run, int fd)
 {
-	struct adopting *a = run->adopting;
-	bool known = (size_t)fd < a->n_claimed && a->claimed[fd];
-
-	if (known || fd <= STDERR_FILENO)
-		return false;
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if ((size_t)fd < run->adopting->n_claimed)
+		run->adopting->claimed[fd] = CLAIM_TAKEN;
 	list_for_each (struct service, s, &run->master.broker.services, link)
-		if (dispatch_rescue(&s->dispatch, fd)) {
-			if ((size_t)fd < a->n_claimed)
-				a->claimed[fd] = CLAIM_TAKEN;
+		if (dispatch_rescue(&s->dispatch, fd))
 			return true;
-		}
+	/* Somebody who was being answered: he sees the end, and asks again. */
+	(void)close(fd);
 	return false;
+}
+
+/* Of ours, all others are close-on-exec. */
+static bool may_be_left(const struct adopting *a, int fd)
+{
+	int claim = (size_t)fd < a->n_claimed ? a->claimed[fd] : CLAIM_NONE;
+
+	return claim == CLAIM_NAMED ||
+	       (claim == CLAIM_NONE && fd > STDERR_FILENO && fcntl(fd, F_GETFD) == 0);
 }
 
 /* What the broker that was killed had done since its last state. How many connections it held. */
@@ -296,7 +307,7 @@ static unsigned rescue(struct run *run)
 	while (dir && (entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (fd != dirfd(dir) && fcntl(fd, F_GETFD) == 0)
+		if (may_be_left(run->adopting, fd) && shadow_passes_on(fd))
 			n += rescue_one(run, fd);
 	}
 	if (dir)

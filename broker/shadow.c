@@ -91,7 +91,7 @@ static int newest_state(const struct shadow *s, struct kept_run *ret)
 	return -ENODATA;
 }
 
-static bool is_client(int fd)
+bool shadow_passes_on(int fd)
 {
 	socklen_t len = sizeof(int);
 	int type, listens;
@@ -109,7 +109,7 @@ static void keep_clients(void)
 	while (dir && (entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (fd > STDERR_FILENO && fd != dirfd(dir) && is_client(fd))
+		if (fd > STDERR_FILENO && fd != dirfd(dir) && shadow_passes_on(fd))
 			(void)fcntl(fd, F_SETFD, 0);
 	}
 	if (dir)

@@ -27,6 +27,16 @@ static void count_given(struct channel *c, uint64_t n)
 	d->ledger.accepted += n;
 }
 
+void dispatch_uncount(struct dispatch *d, const struct kept_pending *p)
+{
+	struct listener *l =
+		list_find(struct listener, o, &d->listeners, link, o->id == p->conn.listener);
+
+	d->ledger.accepted--;
+	if (l)
+		l->accepted--;
+}
+
 void dispatch_recount(struct dispatch *d)
 {
 	uint64_t given = 0;

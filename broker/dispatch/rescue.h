@@ -6,6 +6,10 @@
 
 #include "dispatch/types.h"
 
+/* @p waited when the state was written: it is counted when it is found again, here or at a worker.
+ */
+void dispatch_uncount(struct dispatch *d, const struct kept_pending *p);
+
 /* Counts what was given to the channels of @d after the state was written, as their pages say. */
 void dispatch_recount(struct dispatch *d);
 

@@ -140,6 +140,35 @@ def connections_that_wait_are_served():
     balanced(broker)
 
 
+@test
+def connections_that_were_taken_back_are_served():
+    """They are in the broker's hands, as there is no worker."""
+    broker = Broker(app("srv_blocking"), workers=1, listen="{port}", queue=2, backoff_min="1s")
+    lost = connect(broker.port)  # the worker waits for its request, and takes no other
+    wait_until(lambda: service(broker)["ledger"]["taken"] == 1)
+    clients = [connect(broker.port) for _ in range(4)]
+    for client in clients:
+        send_request(client)
+    wait_until(lambda: service(broker)["ledger"]["accepted"] >= 3)
+    send_signal(broker.worker_pid(), signal.SIGKILL)
+    broker.wait_event("taken-back", count=1)
+    kill(broker)
+    assert [read_answer(client).status for client in clients] == [200] * 4
+    lost.close()
+    balanced(broker)
+
+
+@test
+def who_is_being_answered_sees_the_end():
+    broker = serve(broker={"metrics": "127.0.0.1:{port2}"})
+    client = connect(broker.port2)
+    client.sendall(b"GET /metrics HTT")
+    http_get(broker.port2, "/metrics")  # after that the broker has the first one, too
+    kill(broker)
+    assert client.recv(1) == b""
+    assert http_get(broker.port2, "/metrics").status == 200
+
+
 # It does in a trial, and then not.
 LATE = """#!/bin/sh
 case "$1" in
