@@ -19,9 +19,13 @@
 #include "sys/spawn.h"
 #include "sys/starter.h"
 
-/* Its words: the broker has ended (PR_SET_PDEATHSIG); another program is executed. */
+/*
+ * Its words: the broker has ended (PR_SET_PDEATHSIG); another program is executed; it could not be.
+ * Of two that wait, the one with the lower number comes first.
+ */
 #define SIGNAL_ENDED   SIGUSR1
 #define SIGNAL_UPGRADE SIGUSR2
+#define SIGNAL_STAYS   SIGALRM
 #define UPGRADE_S      5
 #define CRASHES_NS     (10 * (uint64_t)MSEC_PER_SEC * NSEC_PER_MSEC)
 #define NEXT_MIN_MS    100
@@ -133,10 +137,23 @@ static void take_over(const struct shadow *s, bool resumes)
 	int fd = newest_state(s, &kept);
 
 	s->hand->crashed_ns = now;
-	if (crashes_too_often(s->hand, now) || fd < 0 || starter_succeed(&kept, resumes) < 0)
+	log_set_sink(NULL, NULL); /* whoever follows events is the broker's */
+	if (fd < 0 || crashes_too_often(s->hand, now)) {
+		log_event(LEVEL_ERROR, "shadow",
+			  LOG_MSG("the broker was killed, and nobody goes on in its place: %s; the "
+				  "workers finish what they have",
+				  fd < 0 ? "its state is not whole"
+					 : "it is the third time within ten seconds"));
 		return;
+	}
+	if (starter_succeed(&kept, resumes) < 0)
+		return; /* the broker was to end */
 	keep_clients();
 	(void)state_execute(s->run, "/proc/self/exe", fd);
+	log_event(LEVEL_ERROR, "shadow",
+		  LOG_MSG("the broker was killed, and its program cannot be executed: the workers "
+			  "finish what they have"));
+	(void)spawn_kill(getpid(), SIGKILL); /* as the broker, for the parent */
 }
 
 static void sleep_on(void *data)
@@ -154,8 +171,8 @@ static void sleep_on(void *data)
 	(void)prctl(PR_SET_PDEATHSIG, SIGNAL_ENDED);
 	while (getppid() == broker) {
 		sig = awaits ? sigtimedwait(&all, NULL, &limit) : sigwaitinfo(&all, NULL);
-		if (sig == SIGNAL_UPGRADE)
-			awaits = true;
+		if (sig == SIGNAL_UPGRADE || sig == SIGNAL_STAYS)
+			awaits = sig == SIGNAL_UPGRADE;
 		else if (sig < 0 && errno == EAGAIN && getppid() == broker)
 			(void)spawn_kill(broker, SIGKILL); /* it hangs: the old program goes on */
 	}
@@ -307,10 +324,10 @@ void shadow_reap(struct run *run)
 	start_next_later(s, "has ended", why.text);
 }
 
-void shadow_expect_upgrade(struct run *run)
+void shadow_expect_upgrade(struct run *run, bool begins)
 {
 	if (run->shadow.pid)
-		(void)spawn_kill(run->shadow.pid, SIGNAL_UPGRADE);
+		(void)spawn_kill(run->shadow.pid, begins ? SIGNAL_UPGRADE : SIGNAL_STAYS);
 }
 
 void shadow_end(struct run *run)

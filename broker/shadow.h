@@ -39,7 +39,10 @@ void shadow_turn(struct run *run);
 /* A child has ended. If it was the shadow a new one is started. */
 void shadow_reap(struct run *run);
 
-/* Before another program is executed: it has so long to say that it goes on. */
-void shadow_expect_upgrade(struct run *run);
+/*
+ * Another program is about to be executed, and has five seconds to go on; or (not @begins) it could
+ * not be.
+ */
+void shadow_expect_upgrade(struct run *run, bool begins);
 
 void shadow_end(struct run *run);

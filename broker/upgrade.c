@@ -48,11 +48,14 @@ static void fail(struct upgrade *u, const char *why)
 static int execute(const struct upgrade *u)
 {
 	_cleanup_fd_ int fd = state_write(u->run, NULL);
+	int r;
 
 	if (fd < 0)
 		return fd;
-	shadow_expect_upgrade(u->run);
-	return state_execute(u->run, u->program, fd);
+	shadow_expect_upgrade(u->run, true);
+	r = state_execute(u->run, u->program, fd);
+	shadow_expect_upgrade(u->run, false);
+	return r;
 }
 
 /* What has to be over first, in words; NULL: nothing. */

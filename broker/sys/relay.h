@@ -4,9 +4,9 @@
  *	client ==real== relay ==pair== app of the old worker
  *
  * The old worker gives it both (HANDOFF_OFFER), over a socket that is called a seat. It passes
- *bytes on until policy/relay.h says that the connection may go to another worker; then it gives
- *that to the broker. It has no buffers: bytes stay in one socket until the other has taken them. So
- *a side that is slow makes the other one wait, and what moves is as the client has sent it.
+ * bytes on until policy/relay.h says that the connection may go to another worker; then it gives
+ * that to the broker. It has no buffers: bytes stay in one socket until the other has taken them.
+ * So a side that is slow makes the other one wait, and what moves is as the client has sent it.
  *
  * One such process is enough for all workers. It ends when the broker has closed all seats, or has
  * ended itself, and no connection is left.

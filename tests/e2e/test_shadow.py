@@ -2,6 +2,7 @@
 """The broker is killed, and its shadow goes on: workers and clients do not notice."""
 
 import collections
+import errno
 import os
 import re
 import signal
@@ -78,6 +79,7 @@ def after_the_third_end_within_ten_seconds_the_workers_end_in_order():
     kill(broker)
     kill(broker)
     send_signal(broker.main_pid, signal.SIGKILL)
+    assert "third time" in broker.log.wait(["shadow"], level="error")["message"]
     # The parent ends them as each has finished what it has.
     others = [p for p in proc.descendants(broker.pid) if proc.name(p) == "srv_poll" and p != pid]
     send_request(sock, close=True)
@@ -194,6 +196,23 @@ def a_new_program_that_ends_or_hangs_leaves_the_old_one():
         assert "goes on with" in told(broker, "upgrade")
         balanced(broker)
         broker.stop()
+
+
+def waits_with(pid):
+    """The system call that it is in, rt_sigtimedwait(2), and its arguments."""
+    with open("/proc/%d/syscall" % pid) as f:
+        return f.read().split()
+
+
+@test
+def a_program_that_cannot_be_executed_after_its_trial_costs_nothing():
+    broker = serve(listen="{port}")
+    wait_shadow(broker)
+    path = write_file("gone", LATE.replace("exec", 'rm "$0"; exec') % (broker_program(), "exit 1"), 0o755)
+    assert os.strerror(errno.ENOENT) in refusal(broker, "upgrade " + path)
+    # The shadow waits for the end of the broker, not for the next program: without a time limit.
+    wait_until(lambda: waits_with(shadow(broker))[3] == "0x0")
+    assert http_get(broker.port).status == 200
 
 
 @test
