@@ -343,6 +343,7 @@ void adopt_finish(struct run *run)
 		log_event(LEVEL_WARN, "taken-over", LOG_INT("pid", starter_pid()),
 			  LOG_STR("version", BROKER_VERSION), LOG_INT("us", us),
 			  LOG_INT("workers", n[KEPT_WORKER]), LOG_INT("rescued", rescued),
+			  LOG_INT("doubts", run->master.broker.hand->doubts),
 			  LOG_MSG("%s", words.text));
 	} else {
 		if (unclaimed)

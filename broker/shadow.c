@@ -234,6 +234,8 @@ int shadow_adopt(struct run *run, const struct kept_run *k)
 	s->pid = k->shadow;
 	if (r == 0)
 		r = map_hand(s);
+	if (r == 0 && s->hand->crashed_ns)
+		s->hand->cpu_before_ns += s->hand->cpu_ns;
 	return r;
 }
 
@@ -243,6 +245,7 @@ static void write_state(struct shadow *s)
 	uint64_t begin = loop_clock_ns(), end;
 
 	loop->touched = false;
+	s->hand->cpu_ns = loop_cpu_ns();
 	s->bytes.len = 0;
 	state_add(s->run, &s->bytes, false);
 	if (s->bytes.cut || twin_write(&s->state, s->bytes.text, s->bytes.len) < 0)

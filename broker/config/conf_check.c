@@ -237,6 +237,7 @@ static void check_listener(const struct conf *conf, const struct service_conf *s
 {
 	const struct conf_listen *l = &sc->listen[at];
 
+	assert(l);
 	for_each_service (other, conf) {
 		const struct conf_listen *first =
 			conf_find_listen(other, &l->addr, address_overlap);

@@ -12,10 +12,8 @@
 
 static void take_process(const struct master *m, struct metrics_snapshot *s)
 {
-	struct timespec cpu = { 0 };
 	struct rlimit nofile = { 0 };
 
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	(void)getrlimit(RLIMIT_NOFILE, &nofile);
 	s->version = BROKER_VERSION;
 	s->state = m->broker.stopping ? METRICS_STOPPING
@@ -23,7 +21,7 @@ static void take_process(const struct master *m, struct metrics_snapshot *s)
 				      : METRICS_STARTING;
 	s->reloads_refused = m->reloads_refused;
 	s->start_unix_ms = m->started_unix_ms;
-	s->cpu_ns = (uint64_t)cpu.tv_sec * MSEC_PER_SEC * NSEC_PER_MSEC + (uint64_t)cpu.tv_nsec;
+	s->cpu_ns = loop_cpu_ns() + m->broker.hand->cpu_before_ns;
 	s->rss_bytes = proc_stat(getpid()).rss_bytes;
 	s->open_fds = proc_count_own_fds();
 	s->max_fds = nofile.rlim_cur;

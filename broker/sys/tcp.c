@@ -134,7 +134,7 @@ uint64_t udp_head(int fd)
 int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
 	     const struct asked *asked, bool shared, struct strbuf *error, int *ret_fd)
 {
-	union address address;
+	union address address = { 0 };
 	socklen_t len = handoff_to_sockaddr(addr, &address);
 	bool udp = addr->flags & HANDOFF_UDP;
 	_cleanup_fd_ int fd = -1;
@@ -253,7 +253,7 @@ int tcp_connect_to_self(uint8_t family, int *ret_listener, int *ret_client,
 	struct handoff_addr addr = { .family = family == 6 ? 6 : 4 };
 	STRBUF(error, 512);
 	_cleanup_fd_ int listener = -1, client = -1;
-	union address to;
+	union address to = { 0 };
 	socklen_t len;
 	int r;
 

@@ -397,6 +397,7 @@ def a_debugging_session_goes_on():
 
 
 @test
+@and_killed
 def metrics_go_on():
     broker = Broker(app("srv_poll"), workers=2, broker={"metrics": "127.0.0.1:{port2}"})
     for _ in range(20):

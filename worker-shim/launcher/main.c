@@ -137,7 +137,7 @@ static bool parse(int argc, char **argv)
 		if (!take_option(c))
 			return false;
 	options.inetd.pool = (unsigned)strtoul(pool, NULL, 10);
-	if (strlen(options.library) >= PATH_MAX)
+	if (options.library && strlen(options.library) >= PATH_MAX)
 		return reason_set(LAUNCH_USAGE, "--library: too long");
 	if (optind >= argc)
 		return reason_set(LAUNCH_USAGE, "no command is given; see worker-shim -h");
