@@ -82,76 +82,102 @@ const char *const kept_kind_names[KEPT_KIND_N] = {
 	[KEPT_UPGRADE] = "wait for an upgrade",
 };
 
-#define FD(k, record, field)                                                                       \
-	{                                                                                          \
-		KEPT_##k, offsetof(struct record, field)                                           \
-	}
+#define FD(record, field) (1 + offsetof(struct record, field))
 
-static const struct {
-	enum kept_kind kind;
-	size_t at;
-} fd_fields[] = {
-	FD(WORKER, kept_worker, pidfd),
-	FD(WORKER, kept_worker, status_fd),
-	FD(WORKER, kept_worker, output_fd),
-	FD(LISTENER, kept_listener, fd),
-	FD(PENDING, kept_pending, fd),
-	FD(CHANNEL, kept_channel, tx),
-	FD(CHANNEL, kept_channel, rx),
-	FD(CHANNEL, kept_channel, page_fd),
-	FD(HOLDER, kept_holder, fd),
-	FD(RUN, kept_run, dir_fd),
-	FD(RUN, kept_run, lock_fd),
-	FD(RUN, kept_run, pid_fd),
-	FD(RUN, kept_run, rendezvous_fd),
-	FD(RUN, kept_run, control_fd),
-	FD(RUN, kept_run, log_fd),
-	FD(RUN, kept_run, ready_fd),
-	FD(RUN, kept_run, web_fd[0]),
-	FD(RUN, kept_run, web_fd[1]),
-	FD(RUN, kept_run, parent_fd),
-	FD(RUN, kept_run, children_fd),
-	FD(RUN, kept_run, hand_fd),
-	FD(RUN, kept_run, twin_fd[0]),
-	FD(RUN, kept_run, twin_fd[1]),
-	FD(GREETING, kept_greeting, fd),
-	FD(GIVEN, kept_given, fd),
-	FD(CLIENT, kept_client, fd),
-	FD(WORKER, kept_worker, helper.fd),
-	FD(WORKER, kept_worker, checked.fd),
-	FD(WORKER, kept_worker, checked.listener),
-	FD(WORKER, kept_worker, checked.helper.fd),
+/* Where they are in each record, plus one; 0: there are no more. */
+static const uint16_t fd_fields[KEPT_KIND_N][16] = {
+	[KEPT_WORKER] = {
+		FD(kept_worker, pidfd),
+		FD(kept_worker, status_fd),
+		FD(kept_worker, output_fd),
+		FD(kept_worker, helper.fd),
+		FD(kept_worker, checked.fd),
+		FD(kept_worker, checked.listener),
+		FD(kept_worker, checked.helper.fd),
+	},
+	[KEPT_LISTENER] = {
+		FD(kept_listener, fd),
+	},
+	[KEPT_PENDING] = {
+		FD(kept_pending, fd),
+	},
+	[KEPT_CHANNEL] = {
+		FD(kept_channel, tx),
+		FD(kept_channel, rx),
+		FD(kept_channel, page_fd),
+	},
+	[KEPT_HOLDER] = {
+		FD(kept_holder, fd),
+	},
+	[KEPT_RUN] = {
+		FD(kept_run, dir_fd),
+		FD(kept_run, lock_fd),
+		FD(kept_run, pid_fd),
+		FD(kept_run, rendezvous_fd),
+		FD(kept_run, control_fd),
+		FD(kept_run, log_fd),
+		FD(kept_run, ready_fd),
+		FD(kept_run, web_fd[0]),
+		FD(kept_run, web_fd[1]),
+		FD(kept_run, parent_fd),
+		FD(kept_run, children_fd),
+		FD(kept_run, hand_fd),
+		FD(kept_run, twin_fd[0]),
+		FD(kept_run, twin_fd[1]),
+	},
+	[KEPT_GREETING] = {
+		FD(kept_greeting, fd),
+	},
+	[KEPT_GIVEN] = {
+		FD(kept_given, fd),
+	},
+	[KEPT_CLIENT] = {
+		FD(kept_client, fd),
+	},
 };
 
 size_t kept_fds(enum kept_kind kind, const void *record, int ret[KEPT_FDS_MAX])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(fd_fields); i++) {
-		if (fd_fields[i].kind != kind)
-			continue;
-		memcpy(&ret[n], (const char *)record + fd_fields[i].at, sizeof(int));
+	for (const uint16_t *at = fd_fields[kind]; *at; at++) {
+		memcpy(&ret[n], (const char *)record + *at - 1, sizeof(int));
 		n += ret[n] > 2; /* or it is none */
 	}
 	return n;
 }
 
+#define LANES 4
+
+static void mix(uint64_t sums[LANES], const char *at)
+{
+	for (size_t lane = 0; lane < LANES; lane++) {
+		uint64_t word;
+
+		memcpy(&word, at + lane * sizeof(word), sizeof(word));
+		sums[lane] = (sums[lane] ^ word) * 0x100000001b3u;
+		/* Or the high bits of a word would not matter to the low ones. */
+		sums[lane] ^= sums[lane] >> 32;
+	}
+}
+
 /*
- * FNV-1a, but of eight bytes at a time, of which there are megabytes: against damage, not against
- * people, who could write the memory as well.
+ * FNV-1a, but of eight bytes at a time, and four sums beside each other, as there are megabytes:
+ * against damage, not against people, who could write the memory as well.
  */
 static uint64_t sum_of(const char *bytes, size_t len)
 {
-	uint64_t sum = 0xcbf29ce484222325u, word;
+	uint64_t sums[LANES] = { 1, 2, 3, 4 }, sum = 0xcbf29ce484222325u;
+	char rest[sizeof(sums)] = { 0 };
+	size_t i;
 
-	for (size_t i = 0; i < len; i += sizeof(word)) {
-		size_t left = len - i;
-
-		word = 0;
-		memcpy(&word, bytes + i, left < sizeof(word) ? left : sizeof(word));
-		sum = (sum ^ word) * 0x100000001b3u;
-		sum ^= sum >> 32; /* or the high bits of a word would not matter to the low ones */
-	}
+	for (i = 0; i + sizeof(sums) <= len; i += sizeof(sums))
+		mix(sums, bytes + i);
+	if (i < len)
+		memcpy(rest, bytes + i, len - i);
+	mix(sums, rest);
+	for (size_t lane = 0; lane < LANES; lane++)
+		sum = (sum ^ sums[lane]) * 0x100000001b3u;
 	return sum ^ len;
 }
 
