@@ -354,6 +354,8 @@ void adopt_finish(struct run *run)
 			  LOG_INT("us", us), LOG_INT("workers", n[KEPT_WORKER]),
 			  LOG_INT("unadopted", unclaimed), LOG_MSG("%s", words.text));
 	}
+	if (a->kept.stopping)
+		master_stop(&run->master, true, 0);
 	control_upgraded(&run->control, !crashed, words.text);
 	control_adopted(&run->control);
 	run->master.broker.hand->crashed_ns = 0;

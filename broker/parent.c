@@ -32,6 +32,7 @@ struct parent {
 	struct starter_message next; /* HERE; .pid 0: nobody does */
 	struct ended ended[64];	     /* the last that the broker was told, in turn */
 	uint32_t n_ended;
+	int asked_to_end;	     /* by this signal, or 0: whoever goes on is asked, too */
 	bool ends;		     /* nobody is to go on */
 	struct loop_timer successor; /* armed: there is to be a .next until then */
 	sigset_t meanwhile;	     /* signals for it */
@@ -86,6 +87,8 @@ static void succeed(struct parent *p)
 	for (; known != p->n_ended; known++)
 		tell_end(p, &p->ended[known % ARRAY_SIZE(p->ended)]);
 	started_kill_since(&p->requests.started, p->next.here.last_request);
+	if (p->asked_to_end)
+		pass_on(p->requests.broker, p->asked_to_end);
 	for (size_t i = 0; i < ARRAY_SIZE(signals_taken); i++)
 		if (sigismember(&p->meanwhile, signals_taken[i]) == 1)
 			pass_on(p->requests.broker, signals_taken[i]);
@@ -246,6 +249,8 @@ static void signalled(struct loop *loop, int signo)
 	struct parent *p = container_of(loop, struct parent, loop);
 
 	p->ends |= signo == SIGABRT;
+	if (signo == SIGTERM || signo == SIGINT || signo == SIGQUIT)
+		p->asked_to_end = signo;
 	if (signo == SIGCHLD)
 		reap(p);
 	else if (p->requests.broker)

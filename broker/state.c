@@ -38,6 +38,7 @@ void state_add(const struct run *run, struct strbuf *out, bool whole)
 		.ready_fd = run->ready_fd,
 		.web_fd = { run->web.servers[WEB_METRICS].fd, run->web.servers[WEB_AGENT].fd },
 		.shared = rd->shared,
+		.stopping = b->stopping,
 		.written_ns = loop_clock_ns(),
 		.told = run->systemd.told,
 		.shadow = run->shadow.pid,

@@ -140,7 +140,7 @@ struct kept_run {
 	pid_t parent, shadow;	    /* see shadow.h */
 	uint32_t parent_number, parent_late, parent_ended;
 	uint32_t control_group;
-	bool shared, parent_stays; /* rundir::shared; root */
+	bool shared, parent_stays, stopping; /* rundir::shared; root; the broker ends */
 	char given_oom_score[16];
 	uint64_t written_ns; /* when */
 	uint64_t log_lost;   /* entries */

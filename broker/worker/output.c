@@ -188,7 +188,7 @@ void worker_output_feed(struct worker *w, const char *bytes, size_t n)
 void worker_output_init(struct worker *w)
 {
 	w->status_fd = w->output_fd = -1;
-	w->output_source = (struct loop_source){ .fd = -1, .ready = output_ready };
+	w->output_source = (struct loop_source){ .fd = -1, .quiet = true, .ready = output_ready };
 }
 
 /* It stays open: a file that is moved to rotate it is written on. No FIFO, and no device. */

@@ -9,6 +9,7 @@ import signal
 
 from harness import *
 from lib import proc
+from lib.ctl import ctl
 from lib.faults import Strace
 from lib.shadow import kill, shadow, taken_over, wait_shadow
 from lib.steering import ask, hold, refusal, service, told, who_answers, workers
@@ -213,6 +214,23 @@ def a_program_that_cannot_be_executed_after_its_trial_costs_nothing():
     # The shadow waits for the end of the broker, not for the next program: without a time limit.
     wait_until(lambda: waits_with(shadow(broker))[3] == "0x0")
     assert http_get(broker.port).status == 200
+
+
+@test
+def one_that_is_killed_while_it_stops_goes_on_stopping():
+    for how in ("signal", "command"):
+        broker = serve(listen="{port}")
+        sock, pid = hold(broker.port)
+        wait_shadow(broker)
+        if how == "signal":
+            broker.signal(signal.SIGTERM)
+        else:
+            ctl("-c", broker.file, "stop", "--no-wait")
+        broker.wait_event("worker-draining", pid=pid)
+        kill(broker)
+        send_request(sock, close=True)
+        assert read_answer(sock).pid == pid
+        broker.wait_stopped()
 
 
 @test
