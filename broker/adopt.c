@@ -197,22 +197,22 @@ static int adopt_one(struct run *run, enum kept_kind kind, const void *record, s
 
 /*
  * Of the state of a broker that was killed, what may have become untrue since: connections that
- * wait may have been given away, and are found and counted again as all others; channels may be
- * closed.
+ * wait may have been given away, and are found and counted again as all others; channels and
+ * listeners may be closed.
  */
 static bool passes_over(struct adopting *a, enum kept_kind kind, const void *record)
 {
 	int fds[KEPT_FDS_MAX];
 	size_t n = kept_fds(kind, record, fds);
+	bool closed = false;
 
-	if (kind == KEPT_CHANNEL) {
-		a->passes_over = false;
-		for (size_t i = 0; i < n; i++)
-			a->passes_over |= a->claimed[fds[i]] == CLAIM_DEAD;
-	}
+	for (size_t i = 0; i < n; i++)
+		closed |= a->claimed[fds[i]] == CLAIM_DEAD;
+	if (kind == KEPT_CHANNEL)
+		a->passes_over = closed;
 	if (kind == KEPT_PENDING && a->of_master.service)
 		dispatch_uncount(&a->of_master.service->dispatch, record);
-	return kind == KEPT_PENDING ||
+	return kind == KEPT_PENDING || (kind == KEPT_LISTENER && closed) ||
 	       (a->passes_over && (kind == KEPT_CHANNEL || kind == KEPT_HOLDER));
 }
 
