@@ -406,6 +406,7 @@ void master_stop(struct master *m, bool drain, int signo)
 	if (!m->broker.stopping)
 		m->stop_asked_ms = now;
 	m->broker.stopping = true;
+	loop_settle(&m->broker.loop);
 	notice(&m->broker, asked);
 	log_event(LEVEL_INFO, "broker-stopping", LOG_INT("signal", signo),
 		  LOG_MSG("%s: %s", by.text,
