@@ -207,7 +207,8 @@ static bool is_known_to_have_some(const struct worker *w, int64_t now)
 static void judge_worker(struct worker *w, const struct evidence *e)
 {
 	uint64_t came = taker_taken(&w->taker) - w->taken_before, oldest_ns;
-	bool at_once = e->tree_ms == loop_now(worker_loop(w));
+	/* Nor is what its library has just replaced (move.h): neither the one nor the other. */
+	bool at_once = e->tree_ms == loop_now(worker_loop(w)) && w->conf->move == MOVE_OFF;
 
 	w->open = (unsigned)e->tree.open;
 	w->witness = e->tree.last;
