@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "control/keep.h"
-#include "dispatch/rescue.h"
 #include "master/adopt.h"
+#include "service/rescue.h"
 #include "shadow.h"
 #include "state.h"
 #include "sys/confine.h"
@@ -211,7 +211,7 @@ static bool passes_over(struct adopting *a, enum kept_kind kind, const void *rec
 	if (kind == KEPT_CHANNEL)
 		a->passes_over = closed;
 	if (kind == KEPT_PENDING && a->of_master.service)
-		dispatch_uncount(&a->of_master.service->dispatch, record);
+		rescue_uncount(&a->of_master.service->dispatch, record);
 	return kind == KEPT_PENDING || (kind == KEPT_LISTENER && closed) ||
 	       (a->passes_over && (kind == KEPT_CHANNEL || kind == KEPT_HOLDER));
 }
@@ -278,9 +278,8 @@ static bool rescue_one(struct run *run, int fd)
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if ((size_t)fd < run->adopting->n_claimed)
 		run->adopting->claimed[fd] = CLAIM_TAKEN;
-	list_for_each (struct service, s, &run->master.broker.services, link)
-		if (dispatch_rescue(&s->dispatch, fd))
-			return true;
+	if (rescue_connection(&run->master.broker, fd))
+		return true;
 	/* Somebody who was being answered: he sees the end, and asks again. */
 	(void)close(fd);
 	return false;
@@ -302,8 +301,7 @@ static unsigned rescue(struct run *run)
 	struct dirent *entry;
 	unsigned n = 0;
 
-	list_for_each (struct service, s, &run->master.broker.services, link)
-		dispatch_recount(&s->dispatch);
+	rescue_counts(&run->master.broker);
 	while (dir && (entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 

@@ -9,8 +9,8 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/flow.h"
-#include "dispatch/pending.h"
 #include "service/idle_end.h"
+#include "service/returned.h"
 #include "sys/log.h"
 #include "sys/relay.h"
 #include "sys/starter.h"
@@ -168,54 +168,24 @@ bool service_move(struct service *s)
 
 /* --- what comes back -------------------------------------------------------------------------- */
 
-/* The listener that the connection @fd came by, by its own address; NULL: none of ours. */
-static struct listener *listener_of(struct broker *b, const struct handoff_addr *own)
-{
-	struct listener *found = NULL;
-
-	list_for_each (struct service, s, &b->services, link)
-		list_for_each (struct listener, l, &s->dispatch.listeners, link)
-			if (l->endpoint && l->addr.port == own->port && own->port &&
-			    (!found || !memcmp(l->addr.ip, own->ip, sizeof(own->ip))))
-				found = l;
-	return found;
-}
-
-static struct channel *find_channel(struct broker *b, uint64_t id)
-{
-	struct channel *c = NULL;
-
-	list_for_each (struct service, s, &b->services, link)
-		list_for_each (struct taker, t, &s->dispatch.takers, link)
-			if (!c)
-				c = taker_find_channel(t, id);
-	return c;
-}
-
 /* It is as one that was just accepted, but for what its client has sent. */
 static void take(struct broker *b, uint64_t from, int *fd)
 {
-	struct handoff_conn conn = { .id = b->given.conn + 1 };
-	struct handoff_addr own = { 0 };
-	struct channel *c = find_channel(b, from);
+	struct channel *c = returned_from(b, from);
+	struct handoff_addr peer;
 	struct listener *l;
 
 	if (!pair_option_is(*fd, SO_PROTOCOL, IPPROTO_TCP) ||
-	    !pair_option_is(*fd, SO_ACCEPTCONN, 0) || tcp_own_address(*fd, &own) < 0 ||
-	    tcp_peer_address(*fd, &conn.peer) < 0)
+	    !pair_option_is(*fd, SO_ACCEPTCONN, 0) || tcp_peer_address(*fd, &peer) < 0)
 		return;
-	l = listener_of(b, &own);
+	l = returned_through(b, *fd, true);
 	if (!l)
 		return;
-	b->given.conn++;
-	handoff_header_init(&conn.h, HANDOFF_CONN);
-	conn.listener = l->id;
 	(void)fcntl(*fd, F_SETFL, O_RDWR);
 	l->dispatch->moved++;
 	if (c)
 		worker_of(c)->moved_away++;
-	pending_add(l->endpoint, &conn, fd_take(fd), false);
-	endpoint_wake(l->endpoint);
+	returned_add(l, fd_take(fd), false);
 }
 
 /* False: there is none, or no room for it here. */

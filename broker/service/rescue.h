@@ -4,17 +4,17 @@
  */
 #pragma once
 
-#include "dispatch/types.h"
+#include "service/types.h"
 
 /* @p waited when the state was written: it is counted when it is found again, here or at a worker.
  */
-void dispatch_uncount(struct dispatch *d, const struct kept_pending *p);
+void rescue_uncount(struct dispatch *d, const struct kept_pending *p);
 
-/* Counts what was given to the channels of @d after the state was written, as their pages say. */
-void dispatch_recount(struct dispatch *d);
+/* Counts what was given to workers after the state was written, as the pages of channels say. */
+void rescue_counts(struct broker *b);
 
 /*
- * Whether @fd, a connection, came through a listener of @d. Then it waits for a worker, unless the
- * one that it was being sent to has it; @fd is taken over.
+ * Whether connection @fd came through a listener. Then it waits for a worker, unless the one that
+ * it was being sent to has it; @fd is taken over.
  */
-bool dispatch_rescue(struct dispatch *d, int fd);
+bool rescue_connection(struct broker *b, int fd);

@@ -74,6 +74,20 @@ def at_each_system_call_of_a_connection():
 
 
 @test
+def a_connection_that_a_child_of_a_worker_has_is_given_to_nobody_else():
+    """The broker ends when it has sent it, and is about to close its copy; no answer has begun."""
+    broker = Broker(app("srv_prefork"), workers=2, listen="{port}")
+    wait_shadow(broker)
+    with Strace(broker.main_pid, "close", inject="close:signal=KILL:when=1"):
+        client = connect(broker.port)
+        send_request(client, "/slow?ms=500", close=True)
+        taken_over(broker)
+    assert read_answer(client).status == 200
+    assert client.recv(1) == b"", "somebody else has it, too"
+    balanced(broker)
+
+
+@test
 def after_the_third_end_within_ten_seconds_the_workers_end_in_order():
     broker = serve(listen="{port}", drain_timeout="30s")
     sock, pid = hold(broker.port)
