@@ -21,7 +21,8 @@ struct adopting {
 	char *bytes; /* owned, as the next */
 	char *run_dir;
 	size_t len;
-	char *claimed; /* by number of the descriptor: */
+	struct kept_reader begin; /* of the bytes, which are whole */
+	char *claimed;		  /* by number of the descriptor: */
 	size_t n_claimed;
 	bool passes_over; /* holders of a channel that was closed */
 };
@@ -127,7 +128,8 @@ int adopt_read(struct run *run, int fd, const struct conf_command *command, stru
 		(void)close(fd);
 	if (result < 0)
 		return strbuf_fail(error, result, "the state cannot be read: %m");
-	result = kept_open(&r, a->bytes, a->len, error);
+	result = kept_open(&a->begin, a->bytes, a->len, error);
+	r = a->begin;
 	while (result == 0 && (record = kept_next(&r, &kind)))
 		result = read_first(run, kind, record, r.size, error);
 	if (result == 0 && (!run->master.conf || !a->run_dir))
@@ -220,7 +222,7 @@ int adopt_all(struct run *run, struct strbuf *error)
 {
 	struct adopting *a = run->adopting;
 	struct loop *loop = &run->master.broker.loop;
-	struct kept_reader r;
+	struct kept_reader r = a->begin;
 	enum kept_kind kind;
 	const void *record;
 	int result;
@@ -236,8 +238,6 @@ int adopt_all(struct run *run, struct strbuf *error)
 	loop->turns.longest_ns = a->kept.longest_turn_ns;
 	(void)given_adopt(NULL, a->kept.n_stored);
 	result = adopt_places(run, error);
-	if (result == 0)
-		result = kept_open(&r, a->bytes, a->len, error);
 	while (result == 0 && (record = kept_next(&r, &kind))) {
 		if (run->master.broker.hand->crashed_ns && passes_over(a, kind, record))
 			continue;
@@ -256,13 +256,11 @@ int adopt_all(struct run *run, struct strbuf *error)
 /* Of what it was given, what nobody has adopted: how many. */
 static unsigned close_unclaimed(struct adopting *a)
 {
-	struct kept_reader r;
+	struct kept_reader r = a->begin;
 	enum kept_kind kind;
 	const int *fds;
-	STRBUF(unsaid, 64);
 	unsigned n = 0;
 
-	(void)kept_open(&r, a->bytes, a->len, &unsaid);
 	while ((fds = kept_next(&r, &kind)))
 		for (size_t i = 0; kind == KEPT_FDS && i < r.size / sizeof(int); i++)
 			if (a->claimed[fds[i]] == CLAIM_NAMED) {
@@ -297,7 +295,7 @@ static bool may_be_left(const struct adopting *a, int fd)
 /* What the broker that was killed had done since its last state. How many connections it held. */
 static unsigned rescue(struct run *run)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	_cleanup_dir_ DIR *dir = proc_fds_open(getpid());
 	struct dirent *entry;
 	unsigned n = 0;
 
@@ -308,8 +306,6 @@ static unsigned rescue(struct run *run)
 		if (may_be_left(run->adopting, fd) && shadow_passes_on(fd))
 			n += rescue_one(run, fd);
 	}
-	if (dir)
-		(void)closedir(dir);
 	return n;
 }
 
@@ -326,7 +322,7 @@ void adopt_finish(struct run *run)
 	systemd_init(&run->systemd, &run->master);
 	run->systemd.told = a->kept.told;
 	systemd_changed(&run->systemd);
-	state_count(a->bytes, a->len, n);
+	state_count(a->begin, n);
 	strbuf_addf(&words,
 		    "broker " BROKER_VERSION " goes on with %u service%s, %u worker%s and "
 		    "%u listener%s after %lld.%lld ms",

@@ -102,9 +102,7 @@ static void answer(struct parent *p, struct starter_message *m, struct handoff_r
 	pid_t pid;
 	int r;
 
-	if (!starter_check(m, (size_t)got->n))
-		m->type = STARTER_DONE; /* which is no request */
-	if (m->type == STARTER_HERE) {
+	if (m->type == STARTER_HERE && starter_check(m, (size_t)got->n)) {
 		p->next = *m;
 		if (!requests_is_child(&p->requests, m->pid))
 			p->next.pid = 0;
@@ -113,7 +111,7 @@ static void answer(struct parent *p, struct starter_message *m, struct handoff_r
 		return;
 	}
 	r = requests_do(&p->requests, m, got, &pid, &fd, &error);
-	if (m->type == STARTER_KEEP)
+	if (r == 0 && m->type == STARTER_KEEP)
 		return;
 	m->pid = pid;
 	if (r < 0) {
@@ -247,9 +245,10 @@ static void broker_ready(struct loop_source *source, uint32_t events)
 static void signalled(struct loop *loop, int signo)
 {
 	struct parent *p = container_of(loop, struct parent, loop);
+	bool asks_to_end = signo == SIGTERM || signo == SIGINT || signo == SIGQUIT;
 
 	p->ends |= signo == SIGABRT;
-	if (signo == SIGTERM || signo == SIGINT || signo == SIGQUIT)
+	if (asks_to_end)
 		p->asked_to_end = signo;
 	if (signo == SIGCHLD)
 		reap(p);
@@ -257,7 +256,7 @@ static void signalled(struct loop *loop, int signo)
 		pass_on(p->requests.broker, signo);
 	else if (loop_timer_armed(&p->successor))
 		sigaddset(&p->meanwhile, signo);
-	else if (signo == SIGTERM || signo == SIGINT || signo == SIGQUIT)
+	else if (asks_to_end)
 		started_end(&p->requests.started, true);
 }
 

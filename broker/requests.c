@@ -172,6 +172,8 @@ int requests_do(struct requests *q, struct starter_message *m, struct handoff_re
 
 	*ret_pid = 0;
 	*ret_fd = -1;
+	if (!starter_check(m, (size_t)got->n))
+		return strbuf_fail(error, -EBADMSG, "no request: %m");
 	switch ((enum starter_type)m->type) {
 	case STARTER_START:
 		return start(q, m, &given, ret_pid, ret_fd, error);

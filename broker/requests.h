@@ -18,7 +18,7 @@ struct requests {
 bool requests_is_child(const struct requests *q, pid_t pid);
 
 /*
- * Does what @m, which was checked, asks for. The descriptors of @got stay the caller's, but for
+ * Does what @m, as it came, asks for. The descriptors of @got stay the caller's, but for
  * those that are set to -1. 0 with the pid and the descriptor of the answer, which is the caller's
  * (0 and -1: none); -errno, mostly with @error.
  */

@@ -16,6 +16,7 @@
 #include "state.h"
 #include "base/fd.h"
 #include "sys/log.h"
+#include "sys/pair.h"
 #include "sys/spawn.h"
 #include "sys/starter.h"
 
@@ -97,27 +98,21 @@ static int newest_state(const struct shadow *s, struct kept_run *ret)
 
 bool shadow_passes_on(int fd)
 {
-	socklen_t len = sizeof(int);
-	int type, listens;
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
+	return pair_option_is(fd, SO_TYPE, SOCK_STREAM) && pair_option_is(fd, SO_ACCEPTCONN, 0);
 }
 
 /* Connections that the state does not name may have been in the broker's hands. */
 static void keep_clients(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	_cleanup_dir_ DIR *dir = proc_fds_open(getpid());
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
 		int fd = atoi(entry->d_name);
 
-		if (fd > STDERR_FILENO && fd != dirfd(dir) && shadow_passes_on(fd))
+		if (fd > STDERR_FILENO && shadow_passes_on(fd))
 			(void)fcntl(fd, F_SETFD, 0);
 	}
-	if (dir)
-		(void)closedir(dir);
 }
 
 static bool crashes_too_often(struct kept_hand *hand, uint64_t now)

@@ -61,17 +61,14 @@ void state_add(const struct run *run, struct strbuf *out, bool whole)
 	kept_end(out);
 }
 
-void state_count(const void *bytes, size_t len, unsigned ret[KEPT_RUN])
+void state_count(struct kept_reader r, unsigned ret[KEPT_RUN])
 {
-	struct kept_reader r;
 	enum kept_kind kind;
-	STRBUF(unsaid, 64);
 
 	memset(ret, 0, KEPT_RUN * sizeof(ret[0]));
-	if (kept_open(&r, bytes, len, &unsaid) == 0)
-		while (kept_next(&r, &kind))
-			if (kind < KEPT_RUN)
-				ret[kind]++;
+	while (kept_next(&r, &kind))
+		if (kind < KEPT_RUN)
+			ret[kind]++;
 }
 
 char **state_arguments(const struct run *run, char *option, char *value)
@@ -108,7 +105,7 @@ int state_write(const struct run *run, unsigned *ret_counts)
 	       (n = write(fd, state.text + done, state.len - done)) > 0)
 		done += (size_t)n;
 	if (ret_counts && !state.cut)
-		state_count(state.text, state.len, ret_counts);
+		state_count(kept_written(&state), ret_counts);
 	strbuf_deinit(&state);
 	return state.cut ? -ENOMEM : n < 0 ? -errno : fd_take(&fd);
 }

@@ -14,8 +14,8 @@
  */
 void state_add(const struct run *run, struct strbuf *out, bool whole);
 
-/* How many records of each kind are in @bytes; of the kinds that a trial can say. */
-void state_count(const void *bytes, size_t len, unsigned ret[KEPT_RUN]);
+/* How many records of each kind @r has before it; of the kinds that a trial can say. */
+void state_count(struct kept_reader r, unsigned ret[KEPT_RUN]);
 
 /* A memfd with the whole state: its descriptor, or -errno. @ret_counts (or NULL): what is in it. */
 int state_write(const struct run *run, unsigned *ret_counts);

@@ -105,7 +105,7 @@ enum exit_code upgrade_answer(const struct run *run)
 	kept_end(&state);
 	if (state.cut)
 		return EXIT_CODE_FAILURE;
-	state_count(state.text, state.len, n);
+	state_count(kept_written(&state), n);
 	strbuf_add(&answer, ANSWER);
 	for (size_t i = 0; i < KEPT_RUN; i++)
 		strbuf_addf(&answer, " %u", n[i]);

@@ -285,6 +285,11 @@ int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbu
 	return -EPROTO;
 }
 
+struct kept_reader kept_written(const struct strbuf *out)
+{
+	return (struct kept_reader){ .bytes = out->text, .len = out->len - sizeof(struct trailer) };
+}
+
 const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind)
 {
 	struct record_header h;

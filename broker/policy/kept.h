@@ -142,10 +142,9 @@ struct kept_run {
 	uint32_t control_group;
 	bool shared, parent_stays, stopping; /* rundir::shared; root; the broker ends */
 	char given_oom_score[16];
-	uint64_t written_ns; /* when */
-	uint64_t log_lost;   /* entries */
-	uint64_t n_stored;   /* descriptors in the store of the service manager */
-	unsigned told;	     /* as struct systemd has it */
+	uint64_t written_ns, log_lost; /* when; entries */
+	uint64_t n_stored;	       /* descriptors in the store of the service manager */
+	unsigned told;		       /* as struct systemd has it */
 	int hand_fd, twin_fd[2];
 };
 
@@ -435,6 +434,7 @@ struct kept_reader {
 
 /* 0; -EPROTO with @why: damaged, or of another version. @bytes must stay. */
 int kept_open(struct kept_reader *r, const void *bytes, size_t len, struct strbuf *why);
+struct kept_reader kept_written(const struct strbuf *out); /* of what kept_end() has just ended */
 
 /*
  * The next record, aligned to 8 bytes if the bytes are, until the next call; NULL at the end. What
