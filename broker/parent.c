@@ -39,6 +39,11 @@ struct parent {
 	struct requests requests;
 };
 
+static bool asks_to_end(int signo)
+{
+	return signo == SIGTERM || signo == SIGINT || signo == SIGQUIT;
+}
+
 static void pass_on(pid_t broker, int signo)
 {
 	(void)spawn_kill(broker, signo);
@@ -159,13 +164,18 @@ static void end_if_done(struct parent *p)
 		p->loop.stop = true;
 }
 
-/* Nobody goes on: each ends in its time. */
+/* Nobody goes on: each ends in its time, or at once if that was asked for since. */
 static void give_up(struct parent *p)
 {
+	bool now = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals_taken); i++)
+		now |= asks_to_end(signals_taken[i]) &&
+		       sigismember(&p->meanwhile, signals_taken[i]) == 1;
 	loop_timer_disarm(&p->successor);
 	if (p->broker.fd >= 0)
 		loop_remove(&p->loop, &p->broker);
-	started_end(&p->requests.started, false);
+	started_end(&p->requests.started, now);
 	end_if_done(p);
 }
 
@@ -245,18 +255,18 @@ static void broker_ready(struct loop_source *source, uint32_t events)
 static void signalled(struct loop *loop, int signo)
 {
 	struct parent *p = container_of(loop, struct parent, loop);
-	bool asks_to_end = signo == SIGTERM || signo == SIGINT || signo == SIGQUIT;
 
 	p->ends |= signo == SIGABRT;
-	if (asks_to_end)
+	if (asks_to_end(signo))
 		p->asked_to_end = signo;
+	reap(p); /* a broker that has ended takes no signal */
 	if (signo == SIGCHLD)
-		reap(p);
-	else if (p->requests.broker)
+		return;
+	if (p->requests.broker)
 		pass_on(p->requests.broker, signo);
 	else if (loop_timer_armed(&p->successor))
 		sigaddset(&p->meanwhile, signo);
-	else if (asks_to_end)
+	else if (asks_to_end(signo))
 		started_end(&p->requests.started, true);
 }
 

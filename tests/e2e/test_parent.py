@@ -178,6 +178,19 @@ def a_term_hurries_what_a_killed_broker_has_left():
 
 
 @test
+def a_term_that_waits_while_the_broker_is_killed_hurries_all_the_same():
+    broker = Broker(app("srv_poll"), workers=2, drain_timeout="10m")
+    below = broker.below()
+    proc.stop_process(broker.pid)
+    at_end(lambda: broker.process.poll() is None and broker.signal(signal.SIGCONT))
+    broker.signal(signal.SIGTERM)
+    broker.kill()
+    broker.signal(signal.SIGCONT)
+    assert broker.wait_exit() == -signal.SIGKILL
+    assert not [pid for pid in below if proc.alive(pid)]
+
+
+@test
 def a_helper_ends_with_a_killed_broker():
     broker = Broker(app("srv_poll"), workers=1, drain_timeout="10m", check="command sleep 1000", check_timeout="1h", wait_ready=False,
                     check_interval="10ms")
