@@ -1,5 +1,6 @@
 #include "rescue.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -13,6 +14,7 @@
 
 /* More is what no broker has given between two states: the worker has written there. */
 #define GIVEN_MAX (1ull << 32)
+#define LOOKS	  10 /* a millisecond apart */
 
 static void count_given(struct channel *c, uint64_t n)
 {
@@ -32,6 +34,13 @@ void rescue_uncount(struct dispatch *d, const struct kept_pending *p)
 	d->ledger.accepted--;
 	if (l)
 		l->accepted--;
+}
+
+void rescue_closed(struct dispatch *d, const struct kept_channel *k)
+{
+	list_for_each (struct taker, t, &d->takers, link)
+		if (t->self->id == k->worker)
+			t->self->served += k->sent - k->taken_back;
 }
 
 static void recount(struct broker *b, struct channel *c)
@@ -60,15 +69,32 @@ static uint64_t inode_of(int fd)
 	return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
-static enum proc_seen worker_has(const struct worker *w, uint64_t inode)
+/* *@ret_runs: one of them ran when the look began, and may be about to have it. */
+static enum proc_seen look(const struct worker *w, uint64_t inode, bool *ret_runs)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
 	enum proc_seen seen = worker_processes(w, &all) < 0 ? PROC_UNKNOWN : PROC_NO;
 
+	*ret_runs = false;
+	for (size_t i = 0; i < all.n; i++)
+		*ret_runs |= proc_stat(all.pids[i]).state == 'R';
 	for (size_t i = 0; i < all.n && seen != PROC_YES; i++) {
 		enum proc_seen one = proc_holds_socket(all.pids[i], inode);
 
 		seen = one == PROC_NO ? seen : one;
+	}
+	return seen;
+}
+
+/* A message that has left the queue is a descriptor a moment later: in the kernel, or preempted. */
+static enum proc_seen worker_has(const struct worker *w, uint64_t inode)
+{
+	enum proc_seen seen = PROC_NO;
+	bool runs = true;
+
+	for (int i = 0; i < LOOKS && seen == PROC_NO && runs; i++) {
+		(void)poll(NULL, 0, i > 0);
+		seen = look(w, inode, &runs);
 	}
 	return seen;
 }
