@@ -21,12 +21,12 @@
 #include "sys/starter.h"
 
 /*
- * Its words: the broker has ended (PR_SET_PDEATHSIG); another program is executed; it could not be.
+ * Its words: another program is executed; it could not be; the broker has ended (PR_SET_PDEATHSIG).
  * Of two that wait, the one with the lower number comes first.
  */
-#define SIGNAL_ENDED   SIGUSR1
-#define SIGNAL_UPGRADE SIGUSR2
-#define SIGNAL_STAYS   SIGALRM
+#define SIGNAL_UPGRADE SIGUSR1
+#define SIGNAL_STAYS   SIGUSR2
+#define SIGNAL_ENDED   SIGALRM
 #define UPGRADE_S      5
 #define CRASHES_NS     (10 * (uint64_t)MSEC_PER_SEC * NSEC_PER_MSEC)
 #define NEXT_MIN_MS    100
@@ -155,20 +155,22 @@ static void sleep_on(void *data)
 {
 	const struct shadow *s = data;
 	pid_t broker = s->broker;
-	const struct timespec limit = { .tv_sec = UPGRADE_S };
-	bool awaits = false;
+	const struct timespec limit = { .tv_sec = UPGRADE_S }, none = { 0 };
+	bool awaits = false, ended = false;
 	sigset_t all, given;
-	int sig;
+	int sig = 0;
 
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &given);
 	(void)prctl(PR_SET_NAME, "broker-shadow");
 	(void)prctl(PR_SET_PDEATHSIG, SIGNAL_ENDED);
-	while (getppid() == broker) {
-		sig = awaits ? sigtimedwait(&all, NULL, &limit) : sigwaitinfo(&all, NULL);
+	/* What it said before its end counts. */
+	while (!ended || sig >= 0) {
+		ended = getppid() != broker;
+		sig = sigtimedwait(&all, NULL, ended ? &none : awaits ? &limit : NULL);
 		if (sig == SIGNAL_UPGRADE || sig == SIGNAL_STAYS)
 			awaits = sig == SIGNAL_UPGRADE;
-		else if (sig < 0 && errno == EAGAIN && getppid() == broker)
+		else if (sig < 0 && errno == EAGAIN && !ended && getppid() == broker)
 			(void)spawn_kill(broker, SIGKILL); /* it hangs: the old program goes on */
 	}
 	(void)sigprocmask(SIG_SETMASK, &given, NULL);
