@@ -13,6 +13,7 @@
 #include "sys/confine.h"
 #include "sys/given.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "sys/rights.h"
 
 struct adopting {
@@ -87,6 +88,10 @@ static int take_descriptors(struct adopting *a, const int *fds, size_t n, struct
 		int r = fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 
 		a->claimed[fds[i]] = CLAIM_NAMED;
+		if (r == 0 && retire_was(fds[i], a->kept.hand_fd)) {
+			(void)close(fds[i]);
+			r = -EBADF;
+		}
 		if (r == -EBADF)
 			r = fill_gap(a, fds[i]);
 		if (r < 0)
@@ -173,9 +178,18 @@ static int adopt_places(struct run *run, struct strbuf *error)
 
 int adopt_log(struct run *run)
 {
-	const struct kept_run *k = &run->adopting->kept;
+	const struct adopting *a = run->adopting;
+	const struct broker_conf *bc = &run->master.conf->broker;
+	STRBUF(error, 512);
 
-	return run->trial ? 0 : log_adopt(&run->master.conf->broker, k->log_fd, k->log_lost);
+	if (run->trial)
+		return 0;
+	if (a->kept.log_fd < 0 || a->claimed[a->kept.log_fd] != CLAIM_DEAD)
+		return log_adopt(bc, a->kept.log_fd, a->kept.log_lost);
+	/* It was opened once more just before the broker was killed. Else: standard error. */
+	if (log_open(bc, NULL, &error) < 0)
+		log_event(LEVEL_ERROR, "log-reopened", LOG_MSG("%s", error.text));
+	return 0;
 }
 
 static int adopt_one(struct run *run, enum kept_kind kind, const void *record, size_t size,
@@ -204,6 +218,7 @@ static int adopt_one(struct run *run, enum kept_kind kind, const void *record, s
  */
 static bool passes_over(struct adopting *a, enum kept_kind kind, const void *record)
 {
+	struct service *s = a->of_master.service;
 	int fds[KEPT_FDS_MAX];
 	size_t n = kept_fds(kind, record, fds);
 	bool closed = false;
@@ -212,8 +227,10 @@ static bool passes_over(struct adopting *a, enum kept_kind kind, const void *rec
 		closed |= a->claimed[fds[i]] == CLAIM_DEAD;
 	if (kind == KEPT_CHANNEL)
 		a->passes_over = closed;
-	if (kind == KEPT_PENDING && a->of_master.service)
-		rescue_uncount(&a->of_master.service->dispatch, record);
+	if (kind == KEPT_CHANNEL && closed && s)
+		rescue_closed(&s->dispatch, record);
+	if (kind == KEPT_PENDING && s)
+		rescue_uncount(&s->dispatch, record);
 	return kind == KEPT_PENDING || (kind == KEPT_LISTENER && closed) ||
 	       (a->passes_over && (kind == KEPT_CHANNEL || kind == KEPT_HOLDER));
 }

@@ -10,6 +10,7 @@
 #include "shadow.h"
 #include "service/watch.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "worker/command.h"
 #include "worker/ends.h"
 #include "upgrade.h"
@@ -35,7 +36,7 @@ static void check_ready(struct run *run)
 	if (run->ready_fd >= 0) {
 		loop_settle(&m->broker.loop);
 		(void)!write(run->ready_fd, "ready\n", 6);
-		fd_closep(&run->ready_fd);
+		retire_fd(&run->ready_fd);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "sys/log.h"
 #include "sys/pair.h"
+#include "sys/retire.h"
 #include "sys/spawn.h"
 #include "sys/starter.h"
 
@@ -247,6 +248,8 @@ static void write_state(struct shadow *s)
 	state_add(s->run, &s->bytes, false);
 	if (s->bytes.cut || twin_write(&s->state, s->bytes.text, s->bytes.len) < 0)
 		loop->touched = true; /* in the next turn there may be memory again */
+	else
+		retire_settled();
 	if (s->bytes.cut)
 		strbuf_deinit(&s->bytes);
 	end = loop_clock_ns();
@@ -304,6 +307,7 @@ int shadow_begin(struct run *run)
 		return r;
 	start(s);
 	run->master.broker.loop.settle = settle;
+	retire_begin(s->hand_fd);
 	loop_settle(&run->master.broker.loop);
 	return 0;
 }
@@ -344,5 +348,6 @@ void shadow_end(struct run *run)
 		end_of(s->pid);
 	s->pid = 0;
 	twin_close(&s->state);
+	retire_end();
 	fd_closep(&s->hand_fd);
 }

@@ -9,6 +9,7 @@
 #include "sys/confine.h"
 #include "sys/log.h"
 #include "sys/program.h"
+#include "sys/retire.h"
 #include "sys/rights.h"
 #include "sys/sandbox.h"
 #include "sys/tcp.h"
@@ -242,13 +243,14 @@ void start_restore(struct broker *b)
 {
 	struct run *run = container_of(b, struct run, master.broker);
 	struct rundir *rd = &run->master.rundir;
-	_cleanup_fd_ int old = -1;
+	int old = -1;
 	STRBUF(made, 4 * PATH_MAX);
 	STRBUF(error, 1024);
 	int r = rundir_restore(rd, &old, &made, &error), rest = 0;
 
 	if (old >= 0)
 		rest = acceptor_move(&run->rendezvous.acceptor, rd->rendezvous_fd);
+	retire_fd(&old);
 	if (rest == 0 && rundir_is_ours(rd))
 		rest = control_restore(&run->control, &made, &error);
 	if (!made.len)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include "base/fd.h"
+#include "sys/retire.h"
 #include "sys/unix_socket.h"
 
 #define CONTROL_NAME "control"
@@ -419,7 +420,7 @@ int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *err
 		return r;
 	if (r == 0)
 		r = acceptor_move(&ctl->acceptor, ctl->fd);
-	fd_closep(&was);
+	retire_fd(&was);
 	return r;
 }
 
@@ -437,7 +438,7 @@ void control_stop(struct control *ctl)
 	/* If the directory vanished, another broker may have one of that name. */
 	if (ctl->fd >= 0 && rundir_is_ours(&ctl->master->rundir))
 		(void)unlink(ctl->path);
-	fd_closep(&ctl->fd);
+	retire_fd(&ctl->fd);
 	free(ctl->path);
 	ctl->path = NULL;
 }

@@ -5,6 +5,7 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 
 #define PROBE_MAX_MS 30000
 #define VERDICT_MS   100
@@ -63,7 +64,7 @@ static void verify_closed(struct channel *c)
 static void holder_free(struct channel_holder *h)
 {
 	loop_remove(channel_loop(h->channel), &h->source);
-	fd_closep(&h->fd);
+	retire_fd(&h->fd);
 	list_remove(&h->link);
 	free(h);
 }
@@ -151,8 +152,8 @@ static int open_pair(struct channel *c, struct handoff_name *name)
 	if (r == 0)
 		r = loop_add(channel_loop(c), &c->wake, c->tx, 0);
 	if (r < 0) {
-		fd_closep(&c->tx);
-		fd_closep(&c->rx);
+		retire_fd(&c->tx);
+		retire_fd(&c->rx);
 	}
 	c->rx_inode = st.st_ino;
 	return r;
@@ -226,14 +227,15 @@ void channel_close(struct channel *c)
 		holder_free(h);
 	(void)channel_look(c);
 	histogram_merge(&t->dispatch->waited, &c->waited);
+	retire_fd(&c->page.fd);
 	page_close(&c->page);
 	c->endpoint->served |= channel_taken(c, 0) > 0;
 	t->self->served += channel_taken(c, 0);
 	c->endpoint->dispatch->in_use -= channel_in_use(c);
 	c->endpoint->n_channels--;
 	loop_remove(channel_loop(c), &c->wake);
-	fd_closep(&c->tx);
-	fd_closep(&c->rx);
+	retire_fd(&c->tx);
+	retire_fd(&c->rx);
 	fd_closep(&c->seat);
 	list_remove(&c->link);
 	free(c);

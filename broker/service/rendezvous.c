@@ -20,6 +20,7 @@
 #include "sys/asked_socket.h"
 #include "sys/pair.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "worker/output.h"
 #include "worker/step.h"
 
@@ -43,7 +44,7 @@ static void greeting_free(struct greeting *g)
 {
 	loop_remove(&g->rendezvous->broker->loop, &g->source);
 	loop_timer_disarm(&g->timer);
-	fd_closep(&g->fd);
+	retire_fd(&g->fd);
 	list_remove(&g->link);
 	free(g);
 }

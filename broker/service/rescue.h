@@ -10,6 +10,12 @@
  */
 void rescue_uncount(struct dispatch *d, const struct kept_pending *p);
 
+/*
+ * @k is closed. What was given to it counts as taken by its worker: what came back of that is found
+ * again, and counts twice.
+ */
+void rescue_closed(struct dispatch *d, const struct kept_channel *k);
+
 /* Counts what was given to workers after the state was written, as the pages of channels say. */
 void rescue_counts(struct broker *b);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/address.h"
 #include "sys/notify.h"
+#include "sys/retire.h"
 #include "sys/starter.h"
 #include "sys/tcp.h"
 
@@ -183,7 +184,7 @@ void given_close(int fd, enum given_by by, bool stays)
 		leave_store(fd);
 	if (g)
 		*g = given[--n_given];
-	(void)close(fd);
+	retire_fd(&fd);
 }
 
 size_t given_save(struct strbuf *out)

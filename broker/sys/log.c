@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "sys/loop.h"
+#include "sys/retire.h"
 #include "sys/safe_path.h"
 #include "sys/starter.h"
 #include "sys/unix_socket.h"
@@ -350,7 +351,7 @@ static void release(void)
 {
 	log_flush();
 	if (lg.path)
-		close(lg.fd);
+		retire_fd(&lg.fd);
 	fd_closep(&lg.syslog_fd);
 	free(lg.path);
 }

@@ -226,7 +226,7 @@ int page_adopt(struct page *ret, int fd, size_t size)
 
 void page_close(struct page *p)
 {
-	if (p->fd >= 0)
+	if (p->map != &page_of_none)
 		(void)munmap(p->map, p->size);
 	fd_closep(&p->fd);
 	*p = PAGE_INIT;

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include "base/fd.h"
+#include "sys/retire.h"
 #include "sys/safe_path.h"
 #include "sys/starter.h"
 #include "sys/unix_socket.h"
@@ -235,8 +236,8 @@ int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct 
 	int was = rd->rendezvous_fd, r = 0;
 
 	if (!rundir_is_ours(rd)) {
-		fd_closep(&rd->dir_fd);
-		fd_closep(&rd->lock_fd);
+		retire_fd(&rd->dir_fd);
+		retire_fd(&rd->lock_fd);
 		add_made(made, access(rd->path, F_OK) == 0 ? rd->lock : rd->path);
 		r = take_directory(rd, error);
 	}
@@ -248,7 +249,7 @@ int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct 
 	*ret_old = rd->rendezvous_fd == was ? -1 : was;
 	if (r == 0 && rd->pid_file && !is_named(rd->pid_file, rd->pid_fd)) {
 		add_made(made, rd->pid_file);
-		fd_closep(&rd->pid_fd);
+		retire_fd(&rd->pid_fd);
 		pid_file = rd->pid_file;
 		rd->pid_file = NULL;
 		r = rundir_write_pid(rd, pid_file, error);

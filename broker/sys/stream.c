@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include "base/fd.h"
+#include "sys/retire.h"
 
 #define READ_SIZE 4096
 
@@ -34,7 +35,7 @@ void stream_close(struct stream *s)
 	if (!stream_is_open(s))
 		return;
 	loop_remove(s->loop, &s->source);
-	fd_closep(&s->fd);
+	retire_fd(&s->fd);
 	/* The owner hears of it from the loop: our caller may still use it. */
 	loop_timer_arm(s->loop, &s->timer, 0);
 }
@@ -43,7 +44,7 @@ void stream_deinit(struct stream *s)
 {
 	if (stream_is_open(s))
 		loop_remove(s->loop, &s->source);
-	fd_closep(&s->fd);
+	retire_fd(&s->fd);
 	loop_timer_disarm(&s->timer);
 	strbuf_deinit(&s->in);
 	strbuf_deinit(&s->out);

@@ -7,6 +7,7 @@
 #include "config/option.h"
 #include "service/listeners.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "sys/tcp.h"
 #include "sys/unix_socket.h"
 #include "sys/user.h"
@@ -270,7 +271,7 @@ static void server_close(struct web_server *server)
 		(void)unlink(server->path);
 	free(server->path);
 	server->path = NULL;
-	fd_closep(&server->fd);
+	retire_fd(&server->fd);
 }
 
 /* On @fd, which it owns from now on. 0 or -errno. */

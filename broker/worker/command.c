@@ -6,6 +6,7 @@
 #include "config/option.h"
 #include "sys/confine.h"
 #include "sys/program.h"
+#include "sys/retire.h"
 #include "sys/rights.h"
 #include "sys/starter.h"
 #include "worker/environment.h"
@@ -271,7 +272,7 @@ static void forget(struct helper *h)
 {
 	loop_remove(&h->broker->loop, &h->source);
 	loop_timer_disarm(&h->limit);
-	fd_closep(&h->fd);
+	retire_fd(&h->fd);
 	pid_set_remove(&h->broker->started, h->pid);
 	h->pid = 0;
 }

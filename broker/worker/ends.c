@@ -7,6 +7,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "sys/starter.h"
 #include "worker/children.h"
 #include "worker/explain.h"
@@ -312,7 +313,7 @@ void worker_unwatch_process(struct worker *w)
 	if (w->pidfd < 0)
 		return;
 	loop_remove(worker_loop(w), &w->process_source);
-	fd_closep(&w->pidfd);
+	retire_fd(&w->pidfd);
 }
 
 /*

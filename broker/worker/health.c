@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"
 #include "worker/command.h"
@@ -34,8 +35,8 @@ static void drop(struct worker *w)
 	struct worker_check *k = &w->check;
 
 	loop_remove(worker_loop(w), &k->source);
-	fd_closep(&k->listener);
-	fd_closep(&k->fd);
+	retire_fd(&k->listener);
+	retire_fd(&k->fd);
 	k->channel = 0;
 	k->n_answer = 0;
 	k->judged = false;
@@ -213,7 +214,7 @@ static void connected(struct loop_source *source, uint32_t events)
 	    !address_equal(&conn.peer, &k->addr))
 		return;
 	loop_remove(worker_loop(w), source);
-	fd_closep(&k->listener);
+	retire_fd(&k->listener);
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	conn.id = ++w->terms->broker->given.conn;
 	if (k->probe->n_send)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "base/fd.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "sys/safe_path.h"
 #include "worker/children.h"
 
@@ -108,7 +109,7 @@ static void output_ready(struct loop_source *source, uint32_t events)
 
 	if (!read_output(w) && (events & (EPOLLHUP | EPOLLERR))) {
 		loop_remove(worker_loop(w), &w->output_source);
-		fd_closep(&w->output_fd);
+		retire_fd(&w->output_fd);
 		lines_finish(&w->lines, output_line, w);
 	}
 }
@@ -243,9 +244,9 @@ int worker_output_open(struct worker *w, const struct spawn_ids *ids, int *ret_c
 
 void worker_output_deinit(struct worker *w)
 {
-	fd_closep(&w->status_fd);
+	retire_fd(&w->status_fd);
 	loop_remove(worker_loop(w), &w->output_source);
-	fd_closep(&w->output_fd);
+	retire_fd(&w->output_fd);
 	lines_deinit(&w->lines);
 	free(w->refusal);
 }

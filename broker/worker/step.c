@@ -6,6 +6,7 @@
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "sys/log.h"
+#include "sys/retire.h"
 #include "worker/clock.h"
 #include "worker/processes.h"
 #include "worker/explain.h"
@@ -46,7 +47,7 @@ static void become_ready(struct worker *w)
 		return;
 	w->ready_ms = loop_now(worker_loop(w));
 	if (!conf_is_udp(w->conf))	  /* where nothing else tells whether it was executed */
-		fd_closep(&w->status_fd); /* its launcher has become the app */
+		retire_fd(&w->status_fd); /* its launcher has become the app */
 	histogram_add(&w->terms->started, (uint64_t)(w->ready_ms - w->started_ms) * NSEC_PER_MSEC);
 }
 

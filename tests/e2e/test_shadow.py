@@ -9,6 +9,7 @@ import signal
 
 from harness import *
 from lib import proc
+from lib.control import Control
 from lib.ctl import ctl
 from lib.faults import Strace
 from lib.shadow import kill, shadow, taken_over, wait_shadow
@@ -159,7 +160,11 @@ def connections_that_wait_are_served():
 
 @test
 def connections_that_were_taken_back_are_served():
-    """They are in the broker's hands, as there is no worker."""
+    """
+    They are in the broker's hands, as there is no worker. No state is written since the worker and
+    the log were there: what was closed has become nothing else, and a client's connection is
+    taken neither for the one nor for the other.
+    """
     broker = Broker(app("srv_blocking"), workers=1, listen="{port}", queue=2, backoff_min="1s")
     lost = connect(broker.port)  # the worker waits for its request, and takes no other
     wait_until(lambda: service(broker)["ledger"]["taken"] == 1)
@@ -167,9 +172,13 @@ def connections_that_were_taken_back_are_served():
     for client in clients:
         send_request(client)
     wait_until(lambda: service(broker)["ledger"]["accepted"] >= 3)
-    send_signal(broker.worker_pid(), signal.SIGKILL)
-    broker.wait_event("taken-back", count=1)
-    kill(broker)
+    wait_shadow(broker)
+    with Strace(broker.main_pid, "pwrite64", inject="pwrite64:error=ENOSPC"):
+        broker.mark()  # the log is opened once more
+        send_signal(broker.worker_pid(), signal.SIGKILL)
+        broker.wait_event("taken-back", count=1)
+        broker.wait_event("worker-exit")
+        kill(broker)
     assert [read_answer(client).status for client in clients] == [200] * 4
     lost.close()
     balanced(broker)
@@ -217,6 +226,23 @@ def waits_with(pid):
     """The system call that it is in, rt_sigtimedwait(2), and its arguments; or "running"."""
     with open("/proc/%d/syscall" % pid) as f:
         return f.read().split()
+
+
+@test
+def one_that_ends_before_the_shadow_hears_of_it_leaves_the_old_one():
+    broker = serve(listen="{port}")
+    wait_shadow(broker)
+    pid, main = shadow(broker), broker.main_pid
+    proc.stop_process(pid)
+    at_end(lambda: proc.alive(pid) and send_signal(pid, signal.SIGCONT))
+    with Control(broker) as control:
+        control.send("upgrade " + write_file("late", LATE % (broker_program(), "exit 1"), 0o755))
+        wait_until(lambda: not proc.alive(main), 10, "the end of the new program")
+        send_signal(pid, signal.SIGCONT)
+        answer = control.answer()[-1]
+    assert "was killed" in answer["message"], answer
+    taken_over(broker)
+    assert who_answers(broker.port) <= set(pids(broker).values())
 
 
 @test

@@ -2,7 +2,7 @@
 /* links: broker/dispatch/listener broker/dispatch/route broker/dispatch/channel */
 /* links: broker/service/pin */
 /* links: broker/policy/balancer broker/base/heap broker/policy/pins */
-/* links: broker/policy/histogram */
+/* links: broker/sys/retire broker/policy/histogram */
 /* links: broker/base/units broker/base/strbuf broker/base/address */
 /* links: broker/base/paths */
 /* wrap: recv close */

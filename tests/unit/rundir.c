@@ -1,5 +1,6 @@
 /* links: broker/sys/rundir broker/sys/unix_socket broker/sys/proc broker/base/strbuf */
-/* links: broker/sys/safe_path broker/sys/loop broker/base/heap broker/sys/starter */
+/* links: broker/sys/safe_path broker/sys/retire broker/sys/loop broker/base/heap broker/sys/starter
+ */
 /* links: broker/sys/starter_wire broker/sys/spawn broker/sys/confine broker/sys/pair */
 /* links: broker/sys/program broker/sys/rights broker/base/units broker/policy/histogram */
 /* wrap: lstat access */

@@ -1,4 +1,4 @@
-/* links: broker/sys/stream broker/sys/loop broker/base/heap broker/base/strbuf */
+/* links: broker/sys/stream broker/sys/retire broker/sys/loop broker/base/heap broker/base/strbuf */
 #include "sys/stream.h"
 #include "tap.h"
 
