@@ -91,6 +91,8 @@ def the_flag_of_ipv6_only_comes_through(broker):
 def what_is_not_understood_is_said(broker):
     cases = [
         (["--activation", "launchd", "--listen", "1"], "--activation launchd: must be systemd, einhorn or server-starter"),
+        (["--activation", "systemd", "--activation", "launchd", "--listen", "1"],
+         "--activation launchd: must be systemd, einhorn or server-starter"),
         (["--activation", "systemd"], "--activation and --listen need each other"),
         (["--listen", "80"], "--activation and --listen need each other"),
     ]

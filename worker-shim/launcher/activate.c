@@ -93,6 +93,7 @@ static const struct convention *convention;
 
 bool activate_set(const char *word)
 {
+	convention = NULL;
 	for (size_t i = 0; i < sizeof(conventions) / sizeof(conventions[0]); i++)
 		if (!strcmp(word, conventions[i].word))
 			convention = &conventions[i];
