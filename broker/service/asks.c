@@ -275,7 +275,7 @@ int service_share_udp(struct worker *w, const struct handoff_addr *addr, int *re
 	if (!l) {
 		r = service_bind(s->broker, s, w->conf, NULL, addr, true, reason, &fd);
 		if (r < 0)
-			return tcp_explain(addr, r, reason);
+			return reason->len ? r : tcp_explain(addr, r, reason);
 		l = service_add_listener(s, addr, address_app(addr), true, fd, 0);
 	}
 	if (!l)

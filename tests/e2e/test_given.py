@@ -4,13 +4,16 @@ Listening sockets that outlive the broker: those of a socket unit, and those in 
 service manager. That is a fake one here; a real systemd is in test_systemd.py.
 """
 
+import errno
 import os
+import shlex
 import signal
 import socket
+import sys
 import time
 
 from harness import *
-from lib.faults import in_backlog
+from lib.faults import Strace, in_backlog
 from lib.manager import Manager
 from lib.tools import brokerctl
 
@@ -174,6 +177,23 @@ def a_datagram_socket_of_the_unit_is_used():
         client.sendto(b"hello", sock.getsockname())
         assert client.recv(99) == b"HELLO"
     assert inode(sock) in proc.socket_inodes(broker.main_pid)
+
+
+BINDS_UDP = "import socket; socket.socket(type=socket.SOCK_DGRAM).bind(('127.0.0.1', %d))"
+
+
+@test
+def why_a_datagram_socket_is_of_no_use_is_said_once():
+    manager, gate = Manager(), Gate()
+    sock = listener(port=free_port(), kind=socket.SOCK_DGRAM)
+    program = shlex.join([sys.executable, "-c", BINDS_UDP % port_of(sock)])
+    broker = manager.start(["sh", "-c", "%s; %s" % (gate, program)], sockets=[sock], workers=1, udp="yes",
+                           so_rcvbuf="64k", wait_ready=False)
+    broker.wait_event("worker-start")
+    with Strace(broker.main_pid, "setsockopt", inject="setsockopt:error=ENOBUFS"):
+        gate.open()
+        said = broker.wait_event("worker-failed")["message"]
+    assert said == "cannot change the socket options: " + os.strerror(errno.ENOBUFS), said
 
 
 # --- the store ------------------------------------------------------------------------------------
