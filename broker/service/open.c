@@ -95,18 +95,13 @@ int service_restore(struct listener *l, struct strbuf *error)
 /* --- opened ------------------------------------------------------------------------------ */
 
 /* [::]:80 for a bare port, or 0.0.0.0:80 where the kernel has no IPv6. */
-static int open_one(struct broker *b, struct service *s, bool rolls, const struct conf_listen *cl,
-		    const struct service_conf *sc, struct opened *ret, struct strbuf *error)
+static struct handoff_addr place_of(const struct conf_listen *cl, const struct service_conf *sc)
 {
-	int r;
+	int r = cl->port_only && !sc->v6only ? tcp_try(&cl->addr, sc) : 0;
 
-	ret->addr = cl->addr;
-	r = service_bind(b, s, sc, NULL, &ret->addr, !rolls, error, &ret->fd);
-	if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && cl->port_only && !sc->v6only) {
-		ret->addr = (struct handoff_addr){ .family = 4, .port = cl->addr.port };
-		r = service_bind(b, s, sc, NULL, &ret->addr, !rolls, error, &ret->fd);
-	}
-	return r;
+	return r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL
+		       ? (struct handoff_addr){ .family = 4, .port = cl->addr.port }
+		       : cl->addr;
 }
 
 void reload_close_opened(struct opened_list *list)
@@ -128,14 +123,15 @@ int reload_open_one(struct broker *b, struct service *s, bool rolls, bool only,
 		    const struct service_conf *sc, struct opened_list *list, struct strbuf *error)
 {
 	for (size_t k = 0; k < sc->n_listen; k++) {
-		struct listener *l = listener_find(b, &sc->listen[k].addr, address_equal);
+		const struct handoff_addr at = place_of(&sc->listen[k], sc);
+		struct listener *l = listener_find(b, &at, address_equal);
 		struct opened *o;
 		int r;
 
 		if (!array_grow(list->v, list->n))
 			return -ENOMEM;
 		o = &list->v[list->n++];
-		*o = (struct opened){ .fd = -1, .addr = sc->listen[k].addr };
+		*o = (struct opened){ .fd = -1, .addr = at };
 		if (l && only && l->dispatch != &s->dispatch && !l->dispatch->stopping &&
 		    !l->automatic)
 			return strbuf_fail(error, -EADDRINUSE,
@@ -144,20 +140,20 @@ int reload_open_one(struct broker *b, struct service *s, bool rolls, bool only,
 					   sc->name, address_text(&l->addr).text,
 					   l->dispatch->service);
 		r = l ? service_restore(l, error)
-		      : open_one(b, s, rolls, &sc->listen[k], sc, o, error);
+		      : service_bind(b, s, sc, NULL, &at, !rolls, error, &o->fd);
 		if (r == 0)
 			continue;
 		if (l || error->len) /* it says so itself */
 			return r;
 		strbuf_addf(error, "[service:%s]: ", sc->name);
-		l = r == -EADDRINUSE ? listener_find(b, &o->addr, address_overlap) : NULL;
+		l = r == -EADDRINUSE ? listener_find(b, &at, address_overlap) : NULL;
 		if (!l)
 			return tcp_explain(&sc->listen[k].addr, r, error);
 		/* Both cannot be bound at once, and the one there is must not lose a client. */
 		return strbuf_fail(error, r,
 				   "listen = %s cannot be bound beside %s, on which the broker "
 				   "listens now; such a change takes a restart of the broker",
-				   address_text(&o->addr).text, address_text(&l->addr).text);
+				   address_text(&at).text, address_text(&l->addr).text);
 	}
 	return 0;
 }
@@ -234,8 +230,7 @@ static bool is_wanted(const struct listener *l, const struct service_conf *sc,
 		      const struct opened *opened)
 {
 	for (size_t k = 0; k < sc->n_listen; k++)
-		if (address_equal(&l->addr, &opened[k].addr) ||
-		    address_equal(&l->addr, &sc->listen[k].addr))
+		if (address_equal(&l->addr, &opened[k].addr))
 			return true;
 	return false;
 }
@@ -291,10 +286,10 @@ void publish_done(struct service *s)
 	}
 }
 
-/* As its `listen` line in force says, if it has one. */
+/* As its `listen` line in force says, if it has one: of a port alone it may be at 0.0.0.0. */
 static void set_back(struct listener *l, const struct service_conf *sc)
 {
-	const struct conf_listen *line = conf_find_listen(sc, &l->addr, address_equal);
+	const struct conf_listen *line = conf_find_listen(sc, &l->addr, address_overlap);
 
 	if (line) {
 		l->automatic = false;
@@ -314,7 +309,8 @@ void publish_undone(struct service *s)
 		if (l->leaves_with == s->rollout_number || !s->after)
 			l->leaves_with = 0;
 		if (!goes) {
-			set_back(l, s->conf);
+			if (!l->comes_with)
+				set_back(l, s->conf);
 			continue;
 		}
 		l->comes_with = 0;

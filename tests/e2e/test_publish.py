@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """What a reload does to listening sockets: new ones open when a worker is proven, an abort leaves all as they were."""
 
+import errno
+import os
+
 from harness import *
+from lib.faults import filtered
 from lib.steering import ask, who_answers, workers
 
 
@@ -138,6 +142,32 @@ def a_listen_line_moves_to_an_address_that_overlaps_with_clients_all_the_time():
         broker.reload_and_wait(want="reload-aborted")
         wait_until(lambda: set(listeners(broker)) == want)
         load.wait_answers(20)
+    load.assert_clean()
+
+
+SOCKET, AF_INET6 = {"x86_64": 41, "aarch64": 198}.get(os.uname().machine, 0), 10
+
+
+@test
+def a_port_alone_is_one_listener_where_the_kernel_has_no_ipv6():
+    program = filtered(broker_program(), SOCKET, 0x50000 | errno.EAFNOSUPPORT, AF_INET6)
+    broker = Broker(app("srv_poll"), workers=2, listen="{port}", program=program)
+    one = [{"address": "0.0.0.0:%d" % broker.port, "state": "open"}]
+    found = lambda: [{key: o[key] for key in ("address", "state")}
+                     for o in ask(broker, "status web") if o["type"] == "listener"]
+    load = Load(broker.port)
+    load.wait_answers(50)
+    assert found() == one, found()
+    # What the line says of the app is set back, too.
+    for command, line, want in (
+        (["/bin/false"], "{port}", "reload-aborted"), (app("srv_poll"), "{port}", "reload-done"),
+        (["/bin/false"], "0.0.0.0:{port} for {port2}", "reload-aborted"),
+        (["/bin/false"], "{port} for {port2}", "reload-aborted"),
+    ):
+        broker.configure(command, workers=2, listen=line)
+        broker.reload_and_wait(want=want)
+        wait_until(lambda: found() == one, 10, found)
+        load.wait_answers(50)
     load.assert_clean()
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 from harness import *
+from lib.faults import filtered
 from lib.steering import ready_workers, told
 from lib.tools import need
 
@@ -19,23 +20,6 @@ PAGE = os.path.join(ROOT, "docs/security.md")
 # Harmless calls that the broker has no use for.
 GETPRIORITY, SECCOMP, PTRACE = {"x86_64": (140, 317, 101), "aarch64": (141, 277, 117)}.get(os.uname().machine, (0, 0, 0))
 LOG, NO_SUCH_CALL = 0x7FFC0000, 0x50000 | errno.ENOSYS
-
-# Executes a program with a filter of its own, for one call.
-FILTERED = """#!%s
-import ctypes, os, struct, sys
-steps = ((0x20, 0, 0, 0), (0x15, 0, 1, %d), (6, 0, 0, %d), (6, 0, 0, 0x7fff0000))
-code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-program = struct.pack("HP", len(steps), ctypes.addressof(code))
-libc = ctypes.CDLL(None)
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
-os.execv("%s", ["broker"] + sys.argv[1:])
-"""
-
-
-def filtered(program, number, action):
-    script = write_file("broker", FILTERED % (sys.executable, number, action, program))
-    os.chmod(script, 0o755)
-    return script
 
 
 def listing():

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 from . import proc, sockdiag, tap
 from .clients import connect, read_answer, send_request
@@ -60,6 +61,27 @@ def on_the_way(port, processes):
     """Connections that the broker accepted and that are in none of `processes`: in a channel."""
     accepted = [inode for inode in server_sockets(port) if inode != 0]
     return len(accepted) - proc.held_connections(processes, port)
+
+
+# --- a kernel that lacks something -----------------------------------------------------------
+
+# Executes a program with a filter of its own: of one call, or of it with one first argument.
+FILTERED = """#!%s
+import ctypes, os, struct, sys
+steps = ((0x20, 0, 0, 0), (0x15, 0, 3, %d), (0x20, 0, 0, 16), (%d, 0, 1, %d), (6, 0, 0, %d), (6, 0, 0, 0x7fff0000))
+code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+program = struct.pack("HP", len(steps), ctypes.addressof(code))
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+os.execv("%s", ["broker"] + sys.argv[1:])
+"""
+
+
+def filtered(program, number, action, argument=None):
+    """A program that is `program`, but for its call `number`: of that `action` is the result."""
+    equals, at_least = 0x15, 0x35  # ... which any is, of 0
+    test = (at_least, 0) if argument is None else (equals, argument)
+    return tap.write_file("broker", FILTERED % (sys.executable, number, *test, action, program), 0o755)
 
 
 # --- processes -----------------------------------------------------------------------------
