@@ -54,13 +54,16 @@ def main_pid(broker):
 
 def kill_main(broker):
     """The broker and its shadow. Whether there were any."""
-    found = {proc.name(pid): pid for pid in proc.descendants(broker.pid)}
-    # It makes no other one, while it is stopped.
-    for name, signal in (("broker-main", signals.SIGSTOP), ("broker-shadow", signals.SIGKILL),
-                         ("broker-main", signals.SIGKILL)):
-        if name in found:
-            proc.send_signal(found[name], signal)
-    return "broker-main" in found
+    main = proc.child_named(broker.pid, "broker-main")
+    if main:
+        proc.send_signal(main, signals.SIGSTOP)  # it makes no other shadow
+    # A shadow that has just begun has no name of its own yet.
+    own = proc.descendants(main) if main else []
+    for pid in own or filter(None, [proc.child_named(broker.pid, "broker-shadow")]):
+        proc.send_signal(pid, signals.SIGKILL)
+    if main:
+        proc.send_signal(main, signals.SIGKILL)
+    return bool(main)
 
 
 def kill_both(broker):
