@@ -88,8 +88,6 @@ static bool read_field(struct framing *f)
 	}
 	if (!strcasecmp(f->line, "Upgrade"))
 		f->bound |= !f->answer;
-	else if (!strcasecmp(f->line, "Expect"))
-		f->expects = true;
 	else if (!strcasecmp(f->line, "Authorization") ||
 		 !strcasecmp(f->line, "Proxy-Authorization") ||
 		 !strcasecmp(f->line, "WWW-Authenticate") ||

@@ -29,11 +29,10 @@ enum framing_part {
 /* All zero but .answer before the first byte. */
 struct framing {
 	enum framing_part part;
-	bool answer;  /* it is one, else a request */
-	bool bare;    /* an answer without a body whatever its head says: to HEAD */
-	bool head;    /* the request is HEAD */
-	bool bound;   /* it, or what follows, depends on this connection: Upgrade, CONNECT, NTLM */
-	bool expects; /* the client may wait for 100 Continue before it goes on */
+	bool answer; /* it is one, else a request */
+	bool bare;   /* an answer without a body whatever its head says: to HEAD */
+	bool head;   /* the request is HEAD */
+	bool bound;  /* it, or what follows, depends on this connection: Upgrade, CONNECT, NTLM */
 	bool chunked, sized;
 	bool interim;  /* an answer of 1xx: another one follows */
 	unsigned read; /* bytes of the head, or of the trailer */

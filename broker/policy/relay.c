@@ -1,5 +1,7 @@
 #include "relay.h"
 
+#include <string.h>
+
 #define PASS(state)                                                                                \
 	{                                                                                          \
 		RELAY_PASS, RELAY_##state                                                          \
@@ -104,10 +106,10 @@ struct relay_verdict relay_ask(const struct relay_conn *c, const char *bytes, si
 	return (struct relay_verdict){ relay_edges[c->state][look(bytes, n)].what, n };
 }
 
-/* It depends on this connection: a user who is known by it, another protocol, a promised 100. */
+/* It depends on this connection: a user who is known by it, another protocol. */
 static bool is_unmovable(const struct framing *f)
 {
-	return f->part == FRAMING_BAD || (framing_has_head(f) && (f->bound || f->expects));
+	return f->part == FRAMING_BAD || (framing_has_head(f) && f->bound);
 }
 
 void relay_passed(struct relay_conn *c, const char *bytes, size_t n)
@@ -155,6 +157,9 @@ void relay_answered(struct relay_conn *c, const char *bytes, size_t n)
 {
 	enum relay_event ev = RELAY_A_SOME;
 
+	/* One of 1xx is not what it owes. */
+	if (c->state == RELAY_OWES && n >= 10 && !memcmp(bytes, "HTTP/1.1 1", 10))
+		return;
 	if (c->state == RELAY_UNDERWAY)
 		ev = read_answer(c, bytes, n);
 	else if (c->state == RELAY_BETWEEN)
