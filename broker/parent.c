@@ -175,7 +175,8 @@ static void give_up(struct parent *p)
 	loop_timer_disarm(&p->successor);
 	if (p->broker.fd >= 0)
 		loop_remove(&p->loop, &p->broker);
-	started_end(&p->requests.started, now);
+	if (!WIFEXITED(p->status)) /* else they are the broker's own matter */
+		started_end(&p->requests.started, now);
 	end_if_done(p);
 }
 

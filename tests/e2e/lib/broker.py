@@ -53,23 +53,23 @@ def main_pid(broker):
 
 
 def kill_main(broker):
-    """The broker and its shadow. Whether there were any."""
+    """The broker and its shadow. Which there were."""
     main = proc.child_named(broker.pid, "broker-main")
     if main:
         proc.send_signal(main, signals.SIGSTOP)  # it makes no other shadow
     # A shadow that has just begun has no name of its own yet.
     own = proc.descendants(main) if main else []
-    for pid in own or filter(None, [proc.child_named(broker.pid, "broker-shadow")]):
+    killed = own or [pid for pid in [proc.child_named(broker.pid, "broker-shadow")] if pid]
+    killed += [main] if main else []
+    for pid in killed:
         proc.send_signal(pid, signals.SIGKILL)
-    if main:
-        proc.send_signal(main, signals.SIGKILL)
-    return bool(main)
+    return killed
 
 
 def kill_both(broker):
     """Whatever is left of it. The parent of one that was killed ends the workers, and then itself."""
-    mains = kill_main(broker)
-    broker.process.send_signal(signals.SIGKILL if mains else signals.SIGTERM)
+    killed = kill_main(broker)
+    broker.process.send_signal(signals.SIGKILL if killed else signals.SIGTERM)
     try:
         broker.process.wait(10)
     except subprocess.TimeoutExpired:
@@ -265,9 +265,8 @@ class Broker:
 
     def kill(self):
         """SIGKILL, and nobody goes on in its place. Its parent ends when the workers have."""
-        main = self.main_pid
-        kill_main(self)
-        proc.wait_until(lambda: not proc.alive(main), 10, "the end of the broker")
+        killed = kill_main(self)
+        proc.wait_until(lambda: not any(proc.alive(pid) for pid in killed), 10, "the end of the broker")
         self.stopped = {}
 
     def _finish(self):
