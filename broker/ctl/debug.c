@@ -19,6 +19,7 @@
 #include "config/option.h"
 #include "ctl/debugger.h"
 #include "sys/config_file.h"
+#include "sys/proc.h"
 #include "sys/safe_path.h"
 
 struct debug {
@@ -259,7 +260,8 @@ static enum ctl_exit start(struct debug *d)
 	if (!words || !words[0])
 		r = find_command(d, &own, &error);
 	if (r == 0)
-		r = debugger_build(own ? own : words, pid, &tool, &error);
+		r = debugger_build(own ? own : words, pid, proc_status((pid_t)pid).filtered, &tool,
+				   &error);
 	strlist_free(own);
 	if (!tool) {
 		out_error("%s", error.len ? error.text : strerror(-r));

@@ -22,7 +22,8 @@ static void add(struct line *line, const char *word)
 		line->error = text.cut ? -E2BIG : strlist_append(&line->words, text.text);
 }
 
-int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *error)
+int debugger_build(char *const *words, int64_t pid, bool filtered, char ***ret,
+		   struct strbuf *error)
 {
 	const char *tool = words && words[0] ? words_base(words[0]) : "";
 	bool perf = !strcmp(tool, "perf"), gdbserver = !strcmp(tool, "gdbserver");
@@ -49,6 +50,13 @@ int debugger_build(char *const *words, int64_t pid, char ***ret, struct strbuf *
 				   "gdbserver needs HOST:PORT to listen on, such as "
 				   "127.0.0.1:2345");
 	add(&line, *words++);
+	if (filtered && !strcmp(tool, "gdb")) {
+		add(&line, "-ex");
+		add(&line, "handle SIGSYS nostop noprint pass");
+	} else if (filtered && !strcmp(tool, "lldb")) {
+		add(&line, "-o");
+		add(&line, "process handle -s false -n false -p true SIGSYS");
+	}
 	/* gdbserver [OPTION]... --attach HOST:PORT PID */
 	if (!placed && gdbserver && !attach)
 		add(&line, "--attach");

@@ -239,6 +239,7 @@ struct proc_status proc_status(pid_t pid)
 		return (struct proc_status){ 0 };
 	return (struct proc_status){
 		.state = at[8],
+		.filtered = status_number(text, "\nSeccomp:\t") == 2,
 		.tracer = (pid_t)status_number(text, "\nTracerPid:\t"),
 		.scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
 			     status_number(text, "\nnonvoluntary_ctxt_switches:\t"),

@@ -62,6 +62,7 @@ struct proc_stat proc_stat(pid_t pid);
 /* What /proc/PID/status says at this moment. */
 struct proc_status {
 	char state;	    /* as in proc_stat */
+	bool filtered;	    /* its system calls, by seccomp(2) */
 	pid_t tracer;	    /* a debugger, strace(1); 0: none */
 	uint64_t scheduled; /* how often it has left a processor: the same twice, it has not run */
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 static char built[4096], reason[512];
+static bool filtered; /* the process */
 
 static int build(const char *typed)
 {
@@ -20,7 +21,7 @@ static int build(const char *typed)
 			words[n++] = word;
 	strbuf_init(&error, reason, sizeof(reason));
 	words[n] = NULL;
-	r = debugger_build(words, 812, &line, &error);
+	r = debugger_build(words, 812, filtered, &line, &error);
 	built[0] = '\0';
 	if (r < 0)
 		return r;
@@ -59,6 +60,18 @@ TEST(each_tool_gets_the_process_where_it_wants_it)
 	}
 }
 
+TEST(a_debugger_passes_the_signal_of_a_trapped_call)
+{
+	filtered = true;
+	CHECK_EQ(build("gdb -q"), 0);
+	CHECK_STR(built, "gdb -ex handle SIGSYS nostop noprint pass -q -p 812");
+	CHECK_EQ(build("lldb"), 0);
+	CHECK_STR(built, "lldb -o process handle -s false -n false -p true SIGSYS -p 812");
+	CHECK_EQ(build("strace"), 0);
+	CHECK_STR(built, "strace -p 812");
+	filtered = false;
+}
+
 TEST(a_tool_that_cannot_attach_is_refused_with_a_way_out)
 {
 	CHECK_EQ(build("rr record"), -EINVAL);
@@ -78,9 +91,9 @@ TEST(words_are_bounded)
 
 	memset(long_word, 'x', sizeof(long_word));
 	long_word[sizeof(long_word) - 1] = '\0';
-	CHECK_EQ(debugger_build(words, 812, &line, &error), -E2BIG);
+	CHECK_EQ(debugger_build(words, 812, false, &line, &error), -E2BIG);
 	CHECK(!line);
-	CHECK_EQ(debugger_build(NULL, 812, &line, &error), -EINVAL);
+	CHECK_EQ(debugger_build(NULL, 812, false, &line, &error), -EINVAL);
 }
 
 TAP_MAIN()
