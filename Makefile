@@ -83,6 +83,12 @@ ALL_CFLAGS := $(BASE_CFLAGS) $(WARN) -Iinclude $(CFLAGS)
 PLACES := -DBROKER_VERSION='"$(VERSION)"' -DBROKER_LIBEXECDIR='"$(LIBEXECDIR)"'
 COMPILE := $(CC) $(ALL_CFLAGS) $(HARDEN)
 COMPILE_PRELOAD := $(CC) $(ALL_CFLAGS) -fPIC -fno-stack-protector -U_FORTIFY_SOURCE
+# The blob goes into programs of any libc, before they begin: nothing may be called that it does not
+# have. Frames make a chain that ends at errno: worker-shim/trap/libc.c.
+COMPILE_TRAP := $(CC) -std=gnu11 -D_GNU_SOURCE -Os -U__OPTIMIZE_SIZE__ -g $(filter-out -std=% -O% -g -fsanitize% -D%,$(BASE_CFLAGS)) $(WARN) \
+	-Iinclude -fPIE -fno-stack-protector -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections -U_FORTIFY_SOURCE \
+	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
 ERRORS := $(if $(WERROR),-Werror) # what is built is the same
 LINK := $(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS)
 
@@ -95,7 +101,7 @@ $$(shell mkdir -p $$(BUILD)/flags)
 $$(file >$$(BUILD)/flags/$(1),$$($(1)))
 endif
 endef
-$(foreach name,COMPILE COMPILE_PRELOAD LINK PLACES,$(eval $(call remember,$(name))))
+$(foreach name,COMPILE COMPILE_PRELOAD COMPILE_TRAP LINK PLACES,$(eval $(call remember,$(name))))
 
 .DEFAULT_GOAL := all
 
@@ -136,6 +142,12 @@ OBJCOPY ?= objcopy
 PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 
+# The preload library once more, for programs that load no library: see worker-shim/trap/params.h.
+TRAP_SRC := $(sort $(wildcard worker-shim/trap/*.c))
+TRAP_PRELOAD := addr adopt fdinfo hooks_accept hooks_fd hooks_listen hooks_name hooks_path hooks_syscall \
+	options shim slot table
+TRAP_OBJ := $(TRAP_SRC:%.c=$(BUILD)/obj/%.o) $(TRAP_PRELOAD:%=$(BUILD)/obj/blob/%.o)
+
 .PHONY: all
 all: $(BUILD)/broker $(BUILD)/brokerctl $(BUILD)/worker-shim $(BUILD)/libworker-shim.so \
 	$(BUILD)/libworker-inetd.so $(BUILD)/libhandoff.a $(BUILD)/libhandoff.so $(BUILD)/man/broker.ini.5
@@ -148,6 +160,10 @@ $(BUILD)/brokerctl: $(CTL_OBJ) $(BUILD)/flags/LINK
 
 $(BUILD)/worker-shim: $(LAUNCHER_OBJ) $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(LINK) -o $@ $(LAUNCHER_OBJ)
+
+$(BUILD)/obj/blob/blob: $(TRAP_OBJ) worker-shim/trap/blob.ld
+	$(call say,LD,$@)$(LD) -pie --no-dynamic-linker --gc-sections -z text -z norelro -z noexecstack --build-id=none \
+		-T worker-shim/trap/blob.ld -o $@.elf $(TRAP_OBJ) && $(OBJCOPY) -O binary -j .text -j .rela.dyn -j .data $@.elf $@
 
 # No -lc feature beyond POSIX names: the same file serves glibc and musl programs.
 $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUILD)/flags/LINK
@@ -194,6 +210,20 @@ $(BUILD)/obj/completion_scripts.o: $(BUILD)/obj/completion_scripts.c $(BUILD)/fl
 $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Iworker-shim -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/worker-shim/launcher/trap.o: $(BUILD)/obj/blob/blob
+$(BUILD)/obj/worker-shim/launcher/trap.o: DEFS := -DTRAP_BLOB='"$(BUILD)/obj/blob/blob"'
+
+# What it defines the compiler must not take for a call of it.
+$(BUILD)/obj/worker-shim/trap/libc.o: DEFS := -fno-builtin
+
+$(BUILD)/obj/worker-shim/trap/%.o: worker-shim/trap/%.c $(BUILD)/flags/COMPILE_TRAP
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE_TRAP) $(ERRORS) $(DEFS) -Iworker-shim -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/blob/%.o: worker-shim/preload/%.c $(BUILD)/flags/COMPILE_TRAP
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(COMPILE_TRAP) $(ERRORS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/worker-shim/inetd/%.o: worker-shim/inetd/%.c $(BUILD)/flags/COMPILE_PRELOAD
 	@mkdir -p $(@D)
@@ -253,6 +283,13 @@ $(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
 
+# Programs that load no library: their system calls are trapped.
+STATIC_BIN := $(addprefix $(BUILD)/apps/static/,srv_blocking srv_epoll_before_listen srv_prefork srv_raw srv_threads)
+
+$(BUILD)/apps/static/%: tests/apps/%.c $(wildcard tests/apps/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -static -o $@ $<
+
 # With libhandoff, as handoff(3) says.
 $(BUILD)/apps/srv_native: tests/apps/srv_native.c tests/apps/app.h $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
@@ -280,7 +317,7 @@ $(BUILD)/worker: docs/examples/worker.c $(BUILD)/libhandoff.a
 
 .PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build torture soak takeover syscalls
 unit: $(UNIT_BIN) $(FUZZ_BIN)
-tests-build: all unit $(APP_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
+tests-build: all unit $(APP_BIN) $(STATIC_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
 
 JOBS ?= 4
 PROVE := prove --exec '' -j $(JOBS) --timer
@@ -341,13 +378,13 @@ format-check:
 	clang-format --dry-run --Werror $(C_FILES)
 
 # Any text will do for the version; this one needs no quotes.
-LINT_FLAGS := -D_GNU_SOURCE -Iworker-shim -DBROKER_VERSION=__FILE__ -DBROKER_LIBEXECDIR=__FILE__ \
+LINT_FLAGS := -D_GNU_SOURCE -Iworker-shim -DBROKER_VERSION=__FILE__ -DBROKER_LIBEXECDIR=__FILE__ -DTRAP_BLOB=__FILE__ \
 	-Iinclude -Ibroker -Iworker-shim
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=.cppcheck \
 		--enable=warning,performance,portability -D__x86_64__ $(LINT_FLAGS) broker worker-shim
-	printf '%s\n' $(sort $(BROKER_SRC) $(CTL_SRC)) $(LAUNCHER_SRC) $(NATIVE_SRC) $(PRELOAD_SRC) $(INETD_SRC) | xargs -n 10 -P 2 sh -c \
+	printf '%s\n' $(sort $(BROKER_SRC) $(CTL_SRC)) $(LAUNCHER_SRC) $(NATIVE_SRC) $(PRELOAD_SRC) $(INETD_SRC) $(TRAP_SRC) | xargs -n 10 -P 2 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- -std=gnu11 -fms-extensions -Wno-microsoft-anon-tag $(LINT_FLAGS)' sh
 
 # --- install -----------------------------------------------------------------------------------

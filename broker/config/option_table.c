@@ -106,7 +106,7 @@ const struct option option_table[] = {
 	{ SERVICE_TARGET("output", output, WORKERS), DEFAULT("log"),
 	  WORDS([OUTPUT_LOG] = "log", [OUTPUT_INHERIT] = "inherit") },
 	{ SERVICE("backend", word, backend, WORKERS), DEFAULT("auto"),
-	  WORDS([BACKEND_AUTO] = "auto", [BACKEND_PRELOAD] = "preload") },
+	  WORDS([BACKEND_AUTO] = "auto", [BACKEND_PRELOAD] = "preload", [BACKEND_TRAP] = "trap") },
 
 	/* What the kernel lets it have. */
 	{ SERVICE("limit_nofile", limit, process.limit_nofile, WORKERS) },

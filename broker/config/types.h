@@ -68,7 +68,7 @@ enum conf_log_format { FORMAT_TEXT, FORMAT_JSON };
 enum conf_scheduling { SCHEDULING_AUTO, SCHEDULING_OTHER, SCHEDULING_BATCH };
 /* Auto: where the kernel and the build can. */
 enum conf_seccomp { SECCOMP_AUTO, SECCOMP_YES, SECCOMP_NO, SECCOMP_LOG };
-enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD };
+enum conf_backend { BACKEND_AUTO, BACKEND_PRELOAD, BACKEND_TRAP };
 
 #define SERVICE_NAME_MAX 32 /* of a listener, too */
 

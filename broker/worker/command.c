@@ -103,7 +103,9 @@ static const char *backend_word(const struct service_conf *sc)
 {
 	if (sc->mode == MODE_NATIVE || conf_is_udp(sc)) /* what is received is nothing of ours */
 		return "native";
-	return sc->backend == BACKEND_PRELOAD ? "preload" : "auto";
+	return sc->backend == BACKEND_PRELOAD ? "preload"
+	       : sc->backend == BACKEND_TRAP  ? "trap"
+					      : "auto";
 }
 
 /* What the program is to be started with: an address for each `listen` line, in their order. */

@@ -295,7 +295,8 @@ def policy_has_no_variable_of_its_own():
 def only_spawn_starts_and_signals_processes():
     # debug.c of brokerctl, which starts a debugger and signals nobody.
     # park.c is the zygote of an inetd service, in its own process.
-    only({"broker/sys/spawn.c", "broker/ctl/debug.c", "worker-shim/inetd/park.c"},
+    only({"broker/sys/spawn.c", "broker/ctl/debug.c", "worker-shim/inetd/park.c",
+          "worker-shim/launcher/trap.c"},
          "starts or signals", STARTS | KILLS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
 
@@ -314,7 +315,7 @@ def only_the_log_and_the_mains_print():
     # out.c: for all of brokerctl, its main included.
     # What the launcher and the library say of an inetd program goes to its own output.
     only({"broker/sys/log.c", "broker/main.c", "broker/ctl/out.c", "worker-shim/launcher/main.c",
-          "worker-shim/launcher/inetd.c", "worker-shim/inetd/library.c"}, "prints", PRINTS,
+          "worker-shim/launcher/inetd.c", "worker-shim/launcher/trap.c", "worker-shim/inetd/library.c"}, "prints", PRINTS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
 
 
@@ -323,7 +324,7 @@ def only_mains_exit():
     # spawn.c: in the child, before its exec. assert(3) is not meant here: __assert_fail.
     # A zygote and its idle children are processes that run nothing else.
     only({"broker/sys/spawn.c", "broker/main.c", "worker-shim/launcher/main.c",
-          "worker-shim/inetd/park.c", "worker-shim/inetd/library.c"}, "ends the process", ENDS,
+          "worker-shim/launcher/trap.c", "worker-shim/inetd/park.c", "worker-shim/inetd/library.c"}, "ends the process", ENDS,
          "broker/*.c", "broker/*/*.c", "worker-shim/*/*.c")
     assert imports("broker/sys/spawn.c") & ENDS == {"_exit"}
 
@@ -333,7 +334,7 @@ def the_library_in_an_app_neither_allocates_nor_aborts():
     """Its hooks run in signal handlers and in the children of vfork(2)."""
     names = {"malloc", "calloc", "realloc", "free", "strdup", "assert_fail", "snprintf",
              "vsnprintf", "pthread_mutex_lock"} | PRINTS | ENDS
-    only(set(), "must not need", names, "worker-shim/preload/*.c")
+    only(set(), "must not need", names, "worker-shim/preload/*.c", "worker-shim/trap/*.c")
 
 
 PRODUCT = ("broker/*.[ch]", "broker/*/*.[ch]", "worker-shim/*/*.[ch]", "include/*.h")

@@ -16,19 +16,21 @@
 #include "handoff_addr.h"
 #include "inetd.h"
 #include "join.h"
+#include "trap.h"
 
 #define LIBRARY_NAME "libworker-shim.so"
 
 static struct {
 	const char *library;
-	int status_fd;		       /* -1: standard error */
-	int check, report;	       /* whether */
-	bool native;		       /* no library is loaded */
+	int status_fd;	   /* -1: standard error */
+	int check, report; /* whether */
+	enum backend backend;
 	const char *control, *service; /* of --join; NULL: this is no guest */
 	int pinned_only;	       /* whether */
 	struct inetd inetd;
 	int v6only; /* whether, with --listen */
 	bool activate;
+	const char *execute; /* for a program that is trapped; NULL: for nobody */
 } options = { .status_fd = -1 };
 
 static const char *pool = "0"; /* of inetd */
@@ -36,7 +38,7 @@ static const char *pool = "0"; /* of inetd */
 static struct program program;
 
 static const char usage[] =
-	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload|native]\n"
+	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload|trap|native]\n"
 	"                   [--activation CONVENTIONS --listen [NAME=]ADDRESS ... [--v6only]]\n"
 	"                   -- command [argument ...]\n"
 	"       worker-shim --join CONTROL --service NAME [--pinned-only] [--library PATH]\n"
@@ -76,6 +78,7 @@ static const struct option longs[] = {
 	{ "activation", required_argument, NULL, 'a' },
 	{ "listen", required_argument, NULL, 'L' },
 	{ "v6only", no_argument, &options.v6only, true },
+	{ "execute", required_argument, NULL, 'x' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -85,7 +88,26 @@ static const struct option longs[] = {
 static const char **const texts[] = {
 	['i'] = &options.inetd.park, ['j'] = &options.control, ['k'] = &pool,
 	['l'] = &options.library,    ['n'] = &options.service, ['p'] = &options.inetd.listen,
+	['x'] = &options.execute,
 };
+
+static const char *const backends[] = {
+	[BACKEND_PRELOAD] = "preload",
+	[BACKEND_TRAP] = "trap",
+	[BACKEND_NATIVE] = "native",
+};
+
+static bool set_backend(const char *word)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+		if (!strcmp(word, backends[i])) {
+			options.backend = (enum backend)i;
+			return true;
+		}
+	return !strcmp(word, "auto") ||
+	       reason_set(LAUNCH_USAGE, "--backend %s: must be auto, preload, trap or native",
+			  word);
+}
 
 static bool take_option(int c)
 {
@@ -103,12 +125,7 @@ static bool take_option(int c)
 		options.status_fd = (int)fd;
 		break;
 	case 'b':
-		options.native = !strcmp(optarg, "native");
-		if (!options.native && strcmp(optarg, "auto") != 0 &&
-		    strcmp(optarg, "preload") != 0)
-			return reason_set(LAUNCH_USAGE,
-					  "--backend %s: must be auto, preload or native", optarg);
-		break;
+		return set_backend(optarg);
 	case 'a':
 		return activate_set(optarg);
 	case 'L':
@@ -171,11 +188,14 @@ static bool launch(char **command)
 		if (!inetd_prepare(&options.inetd, &program, options.library, &options.status_fd))
 			return *reason.text ? false
 					    : reason_refuse("no memory for the environment");
-	} else if (!options.native &&
-		   /* A sanitizer's runtime goes first: otherwise it ends the program. */
-		   (!environment_preload(program.elf.first, options.library) || !set_stderr())) {
+	} else if ((options.backend == BACKEND_PRELOAD &&
+		    /* A sanitizer's runtime goes first: otherwise it ends the program. */
+		    !environment_preload(program.elf.first, options.library)) ||
+		   (options.backend != BACKEND_NATIVE && !set_stderr())) {
 		return reason_refuse("no memory for the environment");
 	}
+	if (options.backend == BACKEND_TRAP && !trap_prepare(program.elf.go, options.status_fd))
+		return false;
 	if (options.status_fd >= 0)
 		(void)fcntl(options.status_fd, F_SETFD, FD_CLOEXEC);
 	/*
@@ -188,6 +208,22 @@ static bool launch(char **command)
 	(void)execv(program.path, command);
 	return reason_set(errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program.path, strerror(errno));
+}
+
+/*
+ * What a trapped program executes: see trap/exec.c. With the back end if it makes its calls itself,
+ * so that the filter that it inherits takes them for those of the other program.
+ */
+static bool execute(char **command)
+{
+	if (strlen(options.execute) >= PATH_MAX)
+		return reason_set(LAUNCH_USAGE, "--execute: too long");
+	strcpy(program.path, options.execute);
+	if (program_read(&program) && (program.elf.go || !*program.elf.interp) &&
+	    (!program_check(&program, BACKEND_TRAP, NULL) || !trap_prepare(program.elf.go, -1)))
+		return false;
+	(void)execv(program.path, command);
+	return reason_refuse("%s cannot be started: %s", program.path, strerror(errno));
 }
 
 /* A line of the report. A file name may hold anything; the reader expects one line. */
@@ -209,11 +245,6 @@ static const char *libc_of(const struct elf_info *elf)
 	    strstr(elf->interp, "/ld-2."))
 		return "glibc";
 	return "";
-}
-
-static const char *backend_name(void)
-{
-	return options.native ? "native" : "preload";
 }
 
 /* What was found about the program, as far as it was, for another program to read. */
@@ -246,7 +277,7 @@ static void put_report(bool is_found)
 	put("verdict", reason.code == LAUNCH_GOOD      ? "yes"
 		       : reason.code == LAUNCH_MISSING ? "missing"
 						       : "no");
-	put("backend", reason.code == LAUNCH_GOOD ? backend_name() : "");
+	put("backend", reason.code == LAUNCH_GOOD ? backends[options.backend] : "");
 	put("reason", reason.text);
 }
 
@@ -255,10 +286,10 @@ int main(int argc, char **argv)
 	bool found, good;
 
 	options.library = default_library();
-	found = parse(argc, argv) && program_find(argv[optind], program.path) &&
-		program_read(&program);
-	good = found && (options.inetd.park ||
-			 program_check(&program, options.native ? NULL : options.library));
+	found = parse(argc, argv) && (!options.execute || execute(argv + optind)) &&
+		program_find(argv[optind], program.path) && program_read(&program);
+	good = found &&
+	       (options.inetd.park || program_check(&program, options.backend, options.library));
 	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report(found);
 		return (int)reason.code;
@@ -266,7 +297,7 @@ int main(int argc, char **argv)
 	if (good && options.check) {
 		(void)printf("%s: %s%s: backend %s\n", program.binary,
 			     *program.elf.interp ? "dynamic, interpreter " : "static",
-			     program.elf.interp, backend_name());
+			     program.elf.interp, backends[options.backend]);
 		return LAUNCH_GOOD;
 	}
 	if (good)

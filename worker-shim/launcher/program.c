@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include "handoff_rights.h"
 #include "script.h"
+#include "trap/arch.h"
 
 /* What execvp(3) searches when PATH is not set. */
 #define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"
@@ -267,12 +268,12 @@ static bool check_preload(const struct program *program, const char *library)
 				     program_machine(lib.machine));
 	if (elf->go)
 		return reason_refuse("%s is a Go program: it makes system calls without libc, so "
-				     "that the preload back end cannot see them",
-				     binary);
+				     "that the preload back end cannot see them%s",
+				     binary, elf->linked ? "" : ": set backend = trap");
 	if (!*elf->interp)
 		return reason_refuse("%s is statically linked, so that no library can be "
-				     "preloaded: use a dynamically linked build of it, or mode = "
-				     "native if it is built with libhandoff",
+				     "preloaded: set backend = trap, or mode = native if it is "
+				     "built with libhandoff",
 				     binary);
 	what = program_privilege(binary);
 	if (what)
@@ -283,11 +284,34 @@ static bool check_preload(const struct program *program, const char *library)
 	return true;
 }
 
-bool program_check(const struct program *program, const char *library)
+static bool check_trap(const struct program *program)
+{
+	const struct elf_info *elf = &program->elf;
+	const char *what = program_privilege(program->binary);
+
+	if (!elf->whole || strcmp(program_machine(elf->machine), ARCH_MACHINE) != 0)
+		return reason_refuse("%s is a %d-bit program for %s, which the trap back end of "
+				     "this build does not know",
+				     program->binary, elf->bits, program_machine(elf->machine));
+	if (elf->linked)
+		return reason_refuse("%s is linked to libraries, whose calls the trap back end "
+				     "does not see: use backend = preload",
+				     program->binary);
+	if (what)
+		return reason_refuse("%s is %s, and such a program is not traced: start the "
+				     "worker as the user that it needs (user = in its service), "
+				     "or remove the mark (chmod u-s,g-s; setcap -r)",
+				     program->binary, what);
+	return true;
+}
+
+bool program_check(const struct program *program, enum backend backend, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
 
-	if (library && !check_preload(program, library))
+	if (backend == BACKEND_PRELOAD && !check_preload(program, library))
+		return false;
+	if (backend == BACKEND_TRAP && !check_trap(program))
 		return false;
 	if (*elf->interp && access(elf->interp, X_OK) < 0)
 		return reason_refuse("%s needs the dynamic linker %s, which is not on this "

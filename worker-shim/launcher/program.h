@@ -24,8 +24,12 @@ bool program_find(const char *command, char ret[PATH_MAX]);
 /* Follows "#!" lines from ret->path to the ELF file and reads it: fills binary and elf. */
 bool program_read(struct program *program);
 
-/* Whether @library will be loaded and see its calls; NULL: only whether it can be executed. */
-bool program_check(const struct program *program, const char *library);
+/* What sees the calls of the program: the library that it loads, a filter, or nothing. */
+enum backend { BACKEND_PRELOAD, BACKEND_TRAP, BACKEND_NATIVE };
+
+/* Whether @backend, perhaps with @library, will see its calls. NATIVE: whether it can be executed.
+ */
+bool program_check(const struct program *program, enum backend backend, const char *library);
 
 /* "setuid", or what else makes the linker drop LD_PRELOAD, as @path gains rights; or NULL. */
 const char *program_privilege(const char *path);

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Programs that load no library, static ones and Go: backend = trap, where their calls are trapped."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from harness import *
+from lib import proc, tools
+from lib.guest import Guest
+from lib.steering import ready_workers, who_answers
+
+GO = ("exe", "pie")  # how they are built
+
+
+def static(name):
+    return os.path.join(BUILD, "apps", "static", name)
+
+
+def trapped(name, **options):
+    return Broker([static(name), "{port}"], backend="trap", **dict({"workers": 2}, **options))
+
+
+def anonymous_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"^RssAnon:\s*(\d+) kB$", f.read(), re.M).group(1))
+
+
+def go_program(mode):
+    """Built once for all runs, as the library of Go takes its time."""
+    if not shutil.which("go"):
+        skip("no Go here: golang-go")
+    path = os.path.join(BUILD, "apps", "srv_go." + mode)
+    source = os.path.join(ROOT, "tests", "apps", "srv_go.go")
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+        env = dict(os.environ, CGO_ENABLED="0", GOCACHE=os.path.join(BUILD, "go-cache"), HOME=tmp())
+        made = "%s.%d" % (path, os.getpid())
+        subprocess.run(["go", "build", "-buildmode=" + mode, "-o", made, source], env=env, check=True, timeout=300)
+        os.rename(made, path)
+    return path
+
+
+def go(mode="exe", **options):
+    return Broker([go_program(mode), "127.0.0.1:{port}"], backend="trap", **dict({"workers": 2}, **options))
+
+
+def serves_through_reloads(broker):
+    load = Load(broker.port)
+    load.wait_answers(100)
+    for _ in range(3):
+        old = set(ready_workers(broker).values())
+        broker.reload_and_wait()
+        for pid in old:
+            broker.wait_event("worker-exit", pid=pid)
+        assert not old & set(load.wait_pids(100))
+    load.assert_clean()
+    assert not [e for e in broker.events("worker-exit") if e["how"] in ("signal 11", "signal 31")]
+
+
+def add_static(name):
+    def serves():
+        serves_through_reloads(trapped(name))
+
+    add_test("a_static_%s_serves_through_reloads_under_load" % name, serves)
+
+
+for name in ("srv_blocking", "srv_epoll_before_listen", "srv_prefork", "srv_threads"):
+    add_static(name)
+
+
+@test
+def signals_descriptors_and_helpers_work_in_a_static_program():
+    """What it asserts is in the program."""
+    broker = trapped("srv_raw")
+    assert len(set(who_answers(broker.port))) == 2
+    assert not broker.events("worker-exit")
+
+
+@test
+def as_another_user():
+    if os.geteuid() != 0:
+        skip("needs root")
+    broker = trapped("srv_raw", user="nobody")
+    assert len(set(who_answers(broker.port))) == 2
+    pid = broker.worker_pid()
+    with open("/proc/%d/status" % pid) as f:
+        text = f.read()
+    assert re.search(r"^NoNewPrivs:\s*1$", text, re.M) and re.search(r"^Seccomp:\s*2$", text, re.M), text
+
+
+@test
+def a_killed_worker_loses_only_what_it_has_in_hand():
+    broker = trapped("srv_blocking", stall_timeout="1m")
+    silent = [connect(broker.port) for _ in range(2)]  # each keeps a worker busy
+    pids = list(ready_workers(broker).values())
+    for pid in pids:
+        wait_until(lambda: proc.held_connections([pid], broker.port))
+    clients = []
+    for _ in range(8):
+        sock = connect(broker.port)
+        send_request(sock)
+        clients.append(sock)
+    for pid in pids:
+        proc.send_signal(pid, signal.SIGKILL)
+    for sock in clients:
+        answer = read_answer(sock)
+        assert answer.status == 200, answer
+    del silent
+
+
+@test
+def nothing_of_the_launcher_is_left():
+    broker = trapped("srv_blocking", workers=1)
+    pid = broker.worker_pid()
+    with open("/proc/%d/status" % pid) as f:
+        assert re.search(r"^TracerPid:\s*0$", f.read(), re.M)
+    assert proc.descendants(pid) == []
+    with open("/proc/%d/environ" % pid) as f:
+        assert "LD_PRELOAD" not in f.read()
+    plain = subprocess.Popen([static("srv_blocking"), str(free_port())])
+    at_end(lambda: (plain.kill(), plain.wait()))
+    wait_until(lambda: proc.listens(plain.pid, int(plain.args[1])))
+    assert anonymous_kb(pid) < anonymous_kb(plain.pid) + 96
+
+
+@test
+def a_guest_may_be_static():
+    broker = trapped("srv_blocking", workers=1)
+    guest = Guest(broker, [static("srv_blocking"), str(broker.port)], "--backend", "trap")
+    assert guest.pid in set(who_answers(broker.port))
+
+
+@test
+def what_cannot_be_trapped_is_refused_with_the_reason():
+    r = subprocess.run([os.path.join(BUILD, "worker-shim"), "--backend", "trap", "--", *app("srv_blocking", "1")],
+                       stderr=subprocess.PIPE, universal_newlines=True)
+    assert r.returncode == 126 and "is linked to libraries" in r.stderr and "backend = preload" in r.stderr, r
+
+
+def add_go(mode):
+    def serves():
+        broker = go(mode)
+        serves_through_reloads(broker)
+        address = re.compile(r"127\.0\.0\.1:\d+ 127\.0\.0\.1:%d" % broker.port)
+        assert address.fullmatch(http_get(broker.port, "/remote").body)
+        for _ in range(4):
+            assert http_get(broker.port, "/helper").body == "helped <nil>; 42\n <nil>"
+        assert not [e for e in broker.events("worker-exit") if e["how"] in ("signal 11", "signal 31")]
+
+    add_test("go_%s_serves_through_reloads_and_runs_helpers" % mode, serves)
+
+
+for mode in GO:
+    add_go(mode)
+
+
+@test
+def gdb_debugs_a_trapped_program_and_stops_at_no_trap():
+    tools.need("gdb")
+    broker = trapped("srv_blocking")
+    gdb = tools.Tool(*tools.debug(broker, "web.0", "--from", "127.0.0.1"), "gdb", "-q", "-nx")
+    gdb.expect(r"\(gdb\)")
+    gdb.say("break app_serve")
+    gdb.expect("Breakpoint 1")
+    gdb.say("continue")
+    gdb.expect("Continuing")
+    sock = connect(broker.port)
+    send_request(sock)
+    gdb.expect("Breakpoint 1, .*app_serve")
+    gdb.say("delete")
+    gdb.say("detach")
+    assert read_answer(sock).status == 200
+    assert "received signal" not in gdb.text(), gdb.text()
+    gdb.say("quit")
+    gdb.end()
+
+
+main()

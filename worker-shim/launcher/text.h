@@ -1,0 +1,13 @@
+/*
+ * text.h - where the text of a program lies, as /proc/PID/maps tells. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "trap/params.h"
+
+/*
+ * Adds to @ret what line @line, of a mapping of file @ino, says that can be executed, in pieces
+ * that no multiple of 4 GiB is in. False: there are too many.
+ */
+bool text_add(const char *line, uint64_t ino, struct trap_params *ret);

@@ -1,0 +1,239 @@
+/*
+ * handler.c - SIGSYS: a system call of the program that the filter has trapped. The hook of the
+ * preload library answers it, which makes system calls of its own from the blob's text.
+ *
+ * The program may not block the signal, nor handle it: the kernel would end it instead. So what it
+ * says about its signals is trapped, too, and SIGSYS left out.
+ */
+#include <signal.h>
+#include "filter.h"
+#include "handler.h"
+#include "libc.h"
+#include "preload/hooks.h"
+#include "preload/real.h"
+#include "preload/table.h"
+
+#define SIGSYS_BIT (1ul << (SIGSYS - 1))
+
+/* The kernel's ABI. */
+struct kernel_action {
+	void (*handler)(void);
+	unsigned long flags;
+	void (*restorer)(void);
+	unsigned long mask;
+};
+#define RESTORER 0x04000000 /* SA_RESTORER */
+
+struct kernel_filter {
+	uint16_t n;
+	const struct filter_instruction *at;
+};
+#define SET_FILTER  1 /* SECCOMP_SET_MODE_FILTER */
+#define ALL_THREADS 1 /* SECCOMP_FILTER_FLAG_TSYNC */
+
+void trap_handler(void);
+void trap_return(void);
+void trap_handle(int sig, const siginfo_t *info, ucontext_t *uc);
+long trap_init(void);
+ARCH_ENTRIES;
+
+/* The launcher writes it before there is a zero page. */
+struct trap_params trap_params __attribute__((section(".data.params")));
+
+/* --- what is trapped --------------------------------------------------------------------- */
+
+#define NR_IO_URING_SETUP 425 /* the same on every machine; older libcs have no name for it */
+
+/* Whatever their descriptor is. */
+static const int always[] = {
+	SYS_accept,	 SYS_accept4,	   SYS_bind,	       SYS_listen,
+	SYS_close_range, SYS_rt_sigaction, SYS_rt_sigprocmask, NR_IO_URING_SETUP,
+	SYS_execve,	 SYS_execveat,	   SYS_rt_sigsuspend,
+};
+
+/* Of a socket that the library knows. No filter can be taken away: see is_filtered(). */
+static const int of_listener[] = {
+	SYS_close,	SYS_connect,	SYS_dup,
+#ifdef SYS_dup2
+	SYS_dup2,
+#endif
+	SYS_dup3,	SYS_fcntl,	SYS_getpeername, SYS_getsockname,
+	SYS_getsockopt, SYS_setsockopt, SYS_shutdown,
+};
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+static_assert(N(always) <= FILTER_CALLS && N(of_listener) <= FILTER_CALLS, "they fit");
+
+static long add_filter(const int *calls, size_t n_calls, int fd, int flags)
+{
+	struct filter_instruction filter[FILTER_MAX];
+	struct kernel_filter program = { .at = filter };
+	long r;
+
+	program.n = (uint16_t)filter_build(&trap_params, ARCH_AUDIT, calls, n_calls, fd, filter);
+	r = RAW(seccomp, SET_FILTER, flags, (long)&program);
+	/* Without privileges, only for one that can gain none. */
+	if (r == -EACCES) {
+		(void)RAW(prctl, 38 /* PR_SET_NO_NEW_PRIVS */, 1);
+		r = RAW(seccomp, SET_FILTER, flags, (long)&program);
+	}
+	return r;
+}
+
+/*
+ * The numbers that have a filter. If one becomes something else, its calls go through the handler,
+ * which passes them on. Each filter costs all calls of its list some nanoseconds: a program with
+ * more listeners than that has those that it binds first in full.
+ */
+#define NUMBERS 32
+static _Atomic int numbers[NUMBERS]; /* fd + 1; 0: none */
+
+static void filter_number(int fd)
+{
+	for (size_t i = 0; i < NUMBERS; i++) {
+		int none = 0;
+
+		if (atomic_compare_exchange_strong(&numbers[i], &none, fd + 1)) {
+			(void)add_filter(of_listener, N(of_listener), fd, ALL_THREADS);
+			return;
+		}
+		if (none == fd + 1)
+			return;
+	}
+}
+
+static void filter_if_socket(int fd)
+{
+	if (table_socket(fd))
+		filter_number(fd);
+}
+
+/* --- signals ------------------------------------------------------------------------------- */
+
+/*
+ * The mask that the program goes on with is that of the interrupted frame. What is pending and
+ * unblocked arrives when the handler has returned, on the stack that it would arrive on.
+ */
+static long change_mask(const long a[6], ucontext_t *uc)
+{
+	const unsigned long *set = (const unsigned long *)a[1];
+	unsigned long *old = (unsigned long *)a[2], *mask = (unsigned long *)&uc->uc_sigmask;
+	unsigned long before = *mask;
+
+	if (a[3] != sizeof(*set))
+		return -EINVAL;
+	if (set && a[0] == SIG_BLOCK)
+		*mask |= *set & ~SIGSYS_BIT;
+	else if (set && a[0] == SIG_UNBLOCK)
+		*mask &= ~*set;
+	else if (set && a[0] == SIG_SETMASK)
+		*mask = *set & ~SIGSYS_BIT;
+	else if (set)
+		return -EINVAL;
+	if (old)
+		*old = before;
+	return 0;
+}
+
+/* Handlers that run meanwhile have this mask, too. */
+static long wait_for_signal(const long a[6])
+{
+	unsigned long set;
+
+	if (!a[0] || a[1] != sizeof(set))
+		return arch_call(SYS_rt_sigsuspend, a);
+	set = *(const unsigned long *)a[0] & ~SIGSYS_BIT;
+	return RAW(rt_sigsuspend, (long)&set, sizeof(set));
+}
+
+static long change_action(const long a[6])
+{
+	struct kernel_action *old = (struct kernel_action *)a[2], action;
+
+	if (a[0] == SIGSYS && a[3] == sizeof(action.mask)) {
+		if (old)
+			*old = (struct kernel_action){ .flags = 0 };
+		return 0;
+	}
+	if (!a[1])
+		return arch_call(SYS_rt_sigaction, a);
+	action = *(const struct kernel_action *)a[1];
+	action.mask &= ~SIGSYS_BIT;
+	return RAW(rt_sigaction, a[0], (long)&action, a[2], a[3]);
+}
+
+/* --- the handler ------------------------------------------------------------------------- */
+
+static long answer(long nr, const long a[6], ucontext_t *uc)
+{
+	long r;
+
+	switch (nr) {
+	case SYS_rt_sigaction:
+		return change_action(a);
+	case SYS_rt_sigprocmask:
+		return change_mask(a, uc);
+	case SYS_rt_sigsuspend:
+		return wait_for_signal(a);
+	}
+	r = hook_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (r < 0)
+		return -errno;
+	switch (nr) {
+	case SYS_bind:
+	case SYS_listen:
+	case SYS_accept:
+	case SYS_accept4:
+		filter_if_socket((int)a[0]);
+		break;
+#ifdef SYS_dup2
+	case SYS_dup2:
+#endif
+	case SYS_dup:
+	case SYS_dup3:
+	case SYS_fcntl:
+		filter_if_socket((int)r);
+	}
+	return r;
+}
+
+void trap_handle(int sig, const siginfo_t *info, ucontext_t *uc)
+{
+	long a[6];
+
+	(void)sig;
+	if (info->si_code != 1 /* SYS_SECCOMP */)
+		return; /* somebody has sent it */
+	arch_arguments(uc, a);
+	arch_answer(uc, answer(info->si_syscall, a, uc));
+}
+
+/* --- at the start ------------------------------------------------------------------------ */
+
+extern void (*const init_start[])(void), (*const init_end[])(void); /* constructors: blob.ld */
+
+/* Called by trap_start(), on the stack of a program that has not begun. 0 or -errno. */
+long trap_init(void)
+{
+	const struct kernel_action action = {
+		.handler = trap_handler,
+		.flags = SA_SIGINFO | SA_NODEFER | SA_RESTART | RESTORER |
+			 (trap_params.small_stacks ? SA_ONSTACK : 0),
+		.restorer = trap_return,
+	};
+	unsigned long mask = SIGSYS_BIT;
+	long r;
+
+	environ = (char **)trap_params.stack + *(long *)trap_params.stack + 2;
+	for (void (*const *f)(void) = init_start; f < init_end; f++)
+		(*f)();
+	r = RAW(rt_sigaction, SIGSYS, (long)&action, 0, sizeof(mask));
+	if (r == 0)
+		r = add_filter(always, N(always), FILTER_ANY, 0);
+	if (r < 0)
+		return r;
+	(void)RAW(rt_sigprocmask, SIG_UNBLOCK, (long)&mask, 0, sizeof(mask));
+	for (int fd = 0; fd < table_end; fd++)
+		filter_if_socket(fd);
+	return 0;
+}
