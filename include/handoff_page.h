@@ -32,9 +32,10 @@ struct handoff_page {
 	/* 1: the last accept asked for SOCK_NONBLOCK. A hint: CONN says what the broker did. */
 	uint32_t wants_nonblock;
 	/* These two are read from workers of HANDOFF_BACKEND_NATIVE only. */
-	uint32_t load;	  /* in units of a connection; 0: it does not say */
-	uint32_t leaving; /* 1: it wants no more */
-	uint32_t reserved[11];
+	uint32_t load;	    /* in units of a connection; 0: it does not say */
+	uint32_t leaving;   /* 1: it wants no more */
+	uint32_t accepting; /* threads that are in an accept, about: a killed one stays */
+	uint32_t reserved[10];
 	/*
 	 * The broker's, on a cache line of its own: it has closed its copies of all connections
 	 * of this channel up to this CONN.number. Until then the app's close() is not the last: see

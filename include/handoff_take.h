@@ -84,7 +84,7 @@ static inline bool handoff_has_room(int rx, int flags)
  * Takes the next connection from the channel @rx, @flags as for recvmsg(2). Returns the descriptor,
  * which the caller owns, and fills *@ret_conn; or -errno: as recvmsg(2) says; -EINVAL at the end of
  * the channel, -EMFILE if there is no room for a descriptor (the connection stays in the channel),
- * -ENOMSG after a NUDGE or a MOVE, -ECONNABORTED if nothing but broken messages came.
+ * -ENOMSG after a NUDGE, -ECONNABORTED if nothing but broken messages came.
  */
 static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 			       struct handoff_conn *ret_conn)
@@ -114,7 +114,8 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 		if (room->move && got.fds[0] >= 0 &&
 		    handoff_check(&message, (size_t)got.n, HANDOFF_MOVE)) {
 			room->move(&message.move, got.fds[0]);
-			return -ENOMSG;
+			i = -1;
+			continue;
 		}
 		handoff_close_fd(&got.fds[0]);
 		if (got.flags & MSG_CTRUNC) {

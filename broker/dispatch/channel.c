@@ -340,6 +340,11 @@ bool channel_hear(struct channel *c)
 	return __atomic_load_n(&c->page.map->leaving, __ATOMIC_ACQUIRE) != 0;
 }
 
+bool channel_is_accepting(const struct channel *c)
+{
+	return c->page.fd >= 0 && __atomic_load_n(&c->page.map->accepting, __ATOMIC_RELAXED) > 0;
+}
+
 void channel_tell_draining(struct channel *c, bool draining)
 {
 	if (!c->native || c->draining == draining)

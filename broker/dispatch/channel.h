@@ -57,6 +57,9 @@ unsigned channel_look(struct channel *c);
  */
 bool channel_hear(struct channel *c);
 
+/* Whether a thread of its worker waits in accept, as the worker says. */
+bool channel_is_accepting(const struct channel *c);
+
 /* Its worker drains, or serves again. Costs nothing but for a native one, which is woken. */
 void channel_tell_draining(struct channel *c, bool draining);
 

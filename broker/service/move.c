@@ -130,12 +130,13 @@ static void tell(struct mover *m, struct channel *c)
 	int waiting = 0;
 
 	/*
-	 * Nobody to move to; or what is there was not read yet. An app whose accept blocks would
-	 * wait there for the connection that it thinks it has seen, and its clients with it.
+	 * Nobody to move to; or what is there was not read yet. An app whose accept blocks, and
+	 * that is not in one, would wait there for the connection that it thinks it has seen, and
+	 * its clients with it.
 	 */
 	if (!list_find(struct balancer_member, mem, &e->round.ring, link, mem->limit > 0) ||
 	    ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native ||
-	    !(fcntl(c->rx, F_GETFL) & O_NONBLOCK))
+	    !(fcntl(c->rx, F_GETFL) & O_NONBLOCK || channel_is_accepting(c)))
 		return;
 	handoff_header_init(&move.h, HANDOFF_MOVE);
 	list_for_each (const struct listener, l, &e->listeners, endpoint_link)

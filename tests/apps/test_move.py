@@ -146,7 +146,7 @@ for name, command, how in (
     ("gunicorn, gevent", GUNICORN % "gevent", {}),
     ("JDK HttpServer", "java EchoJdk {port}", {}),
     ("Netty", "java EchoNetty {port}", {"needed": ["/usr/share/java/netty-all.jar"]}),
-    ("Tomcat", "java EchoTomcat {port} {dir}", {"all_move": False, "needed": ["/usr/share/tomcat10/lib"], "reloads": 5}),
+    ("Tomcat", "java EchoTomcat {port} {dir}", {"needed": ["/usr/share/tomcat10/lib"], "reloads": 8}),
     ("nginx", "nginx -e stderr -c {config}", {"config": NGINX}),
     ("lighttpd", "lighttpd -D -f {config}", {"config": LIGHTTPD}),
     ("ThreadingHTTPServer", "python3 {echo}/echo.py threads {port}", {"all_move": False, "can": EVERYTHING - {"chunks"}, "reloads": 5}),

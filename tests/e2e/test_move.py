@@ -13,6 +13,7 @@ import threading
 import time
 
 from harness import *
+from lib.keepalive import KeepAlive
 from lib.metrics import Page
 from lib.steering import ask, workers
 
@@ -511,6 +512,18 @@ def an_app_that_polls_and_then_blocks_in_accept_is_left_alone():
         assert read_answer(sock).pid == pid
     sock.close()
     broker.wait_event("worker-exit", pid=pid)
+
+
+@test
+def busy_clients_of_an_app_that_waits_in_accept_notice_no_reload():
+    broker = mover(["python3", "%s/tests/apps/py_acceptor.py" % ROOT, "{port}"])
+    clients = KeepAlive(broker.port, 16)
+    clients.wait_answers(32)
+    for _ in range(3):
+        reload(broker)
+    counts = clients.stop()
+    assert counts["cut"] == counts["repeated"] == counts["closed"] == 0, counts
+    assert broker.stop()["moved"] >= 3 * 16
 
 
 main()

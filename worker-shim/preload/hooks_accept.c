@@ -18,11 +18,15 @@ static int take_conn(int rx, int flags, struct handoff_page *page, struct handof
 	int recv_flags = flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0;
 	int fd;
 
+	if (page)
+		__atomic_fetch_add(&page->accepting, 1, __ATOMIC_RELAXED);
 	/* What the app saw was taken back. Only an accept that would wait for it must hear of that.
 	 */
 	do
 		fd = handoff_take(rx, recv_flags, &room, ret_conn);
 	while (fd == -ENOMSG && (real.fcntl(rx, F_GETFL) & O_NONBLOCK));
+	if (page)
+		__atomic_fetch_sub(&page->accepting, 1, __ATOMIC_RELAXED);
 	if (fd >= 0)
 		handoff_taken(fd, page, ret_conn, flags & SOCK_NONBLOCK);
 	return fd == -ENOMSG ? -ECONNABORTED : fd;
