@@ -362,7 +362,7 @@ soak: tests-build
 
 KILLS ?= 200
 takeover: tests-build
-	tests/torture/takeover $(BUILD) $(KILLS)
+	tests/torture/takeover $(BUILD) $(KILLS) $(CASE)
 
 syscalls: tests-build
 	tests/torture/syscalls $(PROVE) $(sort $(filter-out %/test_sandbox.py,$(wildcard tests/e2e/test_*.py)))
