@@ -36,6 +36,7 @@ struct parent {
 	bool ends;		     /* nobody is to go on */
 	struct loop_timer successor; /* armed: there is to be a .next until then */
 	sigset_t meanwhile;	     /* signals for it */
+	int64_t passed_ms[NSIG];     /* when each was given to a broker last; 0: never */
 	struct requests requests;
 };
 
@@ -44,11 +45,21 @@ static bool asks_to_end(int signo)
 	return signo == SIGTERM || signo == SIGINT || signo == SIGQUIT;
 }
 
-static void pass_on(pid_t broker, int signo)
+static void pass_on(struct parent *p, int signo)
 {
-	(void)spawn_kill(broker, signo);
+	p->passed_ms[signo] = loop_clock_ms();
+	(void)spawn_kill(p->requests.broker, signo);
 	if (signo == SIGABRT)
-		(void)spawn_kill(broker, SIGCONT);
+		(void)spawn_kill(p->requests.broker, SIGCONT);
+}
+
+/* The broker was killed before it has written what it did for that. */
+static bool is_unheard(const struct parent *p, int signo)
+{
+	uint32_t heard = p->next.here.heard_ms;
+
+	return heard && p->passed_ms[signo] && !asks_to_end(signo) &&
+	       (int32_t)((uint32_t)p->passed_ms[signo] - heard) > 0;
 }
 
 static void tell(struct parent *p, struct starter_message *m, enum starter_type type, int fd)
@@ -93,10 +104,11 @@ static void succeed(struct parent *p)
 		tell_end(p, &p->ended[known % ARRAY_SIZE(p->ended)]);
 	started_kill_since(&p->requests.started, p->next.here.last_request);
 	if (p->asked_to_end)
-		pass_on(p->requests.broker, p->asked_to_end);
+		pass_on(p, p->asked_to_end);
 	for (size_t i = 0; i < ARRAY_SIZE(signals_taken); i++)
-		if (sigismember(&p->meanwhile, signals_taken[i]) == 1)
-			pass_on(p->requests.broker, signals_taken[i]);
+		if (sigismember(&p->meanwhile, signals_taken[i]) == 1 ||
+		    is_unheard(p, signals_taken[i]))
+			pass_on(p, signals_taken[i]);
 	sigemptyset(&p->meanwhile);
 }
 
@@ -264,7 +276,7 @@ static void signalled(struct loop *loop, int signo)
 	if (signo == SIGCHLD)
 		return;
 	if (p->requests.broker)
-		pass_on(p->requests.broker, signo);
+		pass_on(p, signo);
 	else if (loop_timer_armed(&p->successor))
 		sigaddset(&p->meanwhile, signo);
 	else if (asks_to_end(signo))

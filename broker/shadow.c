@@ -129,6 +129,7 @@ static bool crashes_too_often(struct kept_hand *hand, uint64_t now)
 static void take_over(const struct shadow *s, bool resumes)
 {
 	uint64_t now = loop_clock_ns();
+	int64_t long_ago = loop_clock_ms() - (1 << 30); /* as the low bits of it can say */
 	struct kept_run kept;
 	int fd = newest_state(s, &kept);
 
@@ -142,6 +143,8 @@ static void take_over(const struct shadow *s, bool resumes)
 					 : "it is the third time within ten seconds"));
 		return;
 	}
+	if (kept.heard_ms && kept.heard_ms < long_ago)
+		kept.heard_ms = long_ago;
 	if (starter_succeed(&kept, resumes) < 0)
 		return; /* the broker was to end */
 	keep_clients();

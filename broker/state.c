@@ -44,6 +44,7 @@ void state_add(const struct run *run, struct strbuf *out, bool whole)
 		.shadow = run->shadow.pid,
 		.hand_fd = run->shadow.hand_fd,
 		.twin_fd = { run->shadow.state.fds[0], run->shadow.state.fds[1] },
+		.heard_ms = b->loop.heard_ms,
 	};
 
 	starter_save(&k);

@@ -146,6 +146,7 @@ struct kept_run {
 	uint64_t n_stored;	       /* descriptors in the store of the service manager */
 	unsigned told;		       /* as struct systemd has it */
 	int hand_fd, twin_fd[2];
+	int64_t heard_ms; /* loop::heard_ms; 0: of a program that does not say */
 };
 
 struct kept_given {
@@ -368,8 +369,7 @@ struct kept_listener {
 	uint64_t accepted;
 	bool hidden;	 /* it is closing, and another has taken its place */
 	bool bound_only; /* clients are refused: see listener_publish() */
-	/* Numbers of rollouts, 0: none. It is closed if the one is aborted, or when the other is
-	 * done. */
+	/* Rollouts, 0: none. It is closed if the one is aborted, or when the other is done. */
 	unsigned comes_with, leaves_with;
 	uint64_t device, inode; /* of a path: the file that is ours */
 };

@@ -32,10 +32,12 @@ static void signals_ready(struct loop_source *source, uint32_t events)
 {
 	struct loop *loop = container_of(source, struct loop, signal_source);
 	struct signalfd_siginfo info;
+	int64_t now = loop_clock_ms();
 
 	(void)events;
 	while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		loop->signalled(loop, (int)info.ssi_signo);
+	loop->heard_ms = now;
 }
 
 static struct loop_timer *timer_of(struct heap_node *node)
@@ -63,6 +65,7 @@ int loop_init(struct loop *loop, const int *handled, size_t n,
 		.signalled = signalled,
 		.timers = { .before = expires_before },
 		.now_ms = loop_clock_ms(),
+		.heard_ms = loop_clock_ms(),
 	};
 	sigemptyset(&mask);
 	for (size_t i = 0; i < n; i++)

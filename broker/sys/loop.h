@@ -66,6 +66,7 @@ struct loop {
 	void (*late)(struct loop *loop, uint64_t ns, const struct loop_noted *noted);
 	struct heap timers;
 	uint64_t n_armed; /* since the loop exists */
+	int64_t heard_ms; /* all signals that came before then were delivered; CLOCK_MONOTONIC */
 	int64_t now_ms;	  /* CLOCK_MONOTONIC when a turn begins, less .given_ms */
 	int64_t given_ms; /* to all deadlines, by turns that came late */
 	bool touched;	  /* by a source or timer that is not .quiet, or added or removed,

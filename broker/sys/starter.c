@@ -331,16 +331,16 @@ int starter_kill(pid_t pid, bool group, int sig)
 	return request(&m, STARTER_SIGNAL, NULL, 0, &none, &unsaid);
 }
 
-int starter_succeed(const struct kept_run *kept, bool resumes)
+int starter_succeed(const struct kept_run *k, bool resumes)
 {
 	struct starter_message m = {
 		.pid = getpid(),
-		.here = { kept->parent_number, kept->parent_ended, .resumes = resumes },
+		.here = { k->parent_number, k->parent_ended, resumes, (uint32_t)k->heard_ms },
 	};
 	STRBUF(unsaid, 256);
 	int r, none = -1;
 
-	st.number = kept->parent_number + REQUESTS_UNKNOWN;
+	st.number = k->parent_number + REQUESTS_UNKNOWN;
 	st.late = 0;
 	r = request(&m, STARTER_HERE, NULL, 0, &none, &unsaid);
 	return r == -EBUSY ? 0 : r;

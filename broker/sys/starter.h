@@ -79,7 +79,7 @@ int starter_enter(void);
  * has @kept; or (@resumes) an upgrade has not gone on. 0, also if the parent does not answer;
  * -EPERM: nobody is to go on, as the broker has ended in order or is to.
  */
-int starter_succeed(const struct kept_run *kept, bool resumes);
+int starter_succeed(const struct kept_run *k, bool resumes);
 
 /*
  * Sends @text and @fd (-1: none) to the service manager, through our parent, without waiting for

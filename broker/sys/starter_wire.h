@@ -91,7 +91,9 @@ struct starter_message {
 		struct {
 			uint32_t last_request, n_ended; /* so many ENDED were heard */
 			uint32_t resumes; /* 0 or 1: the next version has ended at once */
-			uint32_t reserved;
+			/* Later signals it has not heard; of milliseconds, the low bits. 0: no
+			 * matter. */
+			uint32_t heard_ms;
 		} here;
 	};
 };
