@@ -240,6 +240,12 @@ int shadow_adopt(struct run *run, const struct kept_run *k)
 	return r;
 }
 
+static void state_settled(struct shadow *s)
+{
+	retire_settled();
+	s->hand->asked = false;
+}
+
 static void write_state(struct shadow *s)
 {
 	struct loop *loop = &s->run->master.broker.loop;
@@ -252,7 +258,7 @@ static void write_state(struct shadow *s)
 	if (s->bytes.cut || twin_write(&s->state, s->bytes.text, s->bytes.len) < 0)
 		loop->touched = true; /* in the next turn there may be memory again */
 	else
-		retire_settled();
+		state_settled(s);
 	if (s->bytes.cut)
 		strbuf_deinit(&s->bytes);
 	end = loop_clock_ns();

@@ -53,6 +53,7 @@ void client_answered(struct client *c)
 	c->words = NULL;
 	if (c->wire || (c->request.command && request_right(&c->request) == RIGHT_STEER))
 		loop_settle(&client_broker(c)->loop);
+	client_broker(c)->hand->asked = true;
 	stream_flush(&c->stream);
 	/* Requests that came meanwhile have been read already. */
 	client_go_on(c);
@@ -232,6 +233,7 @@ static void received(struct stream *st)
 {
 	struct client *c = container_of(st, struct client, stream);
 
+	client_broker(c)->hand->asked = true;
 	if (st->eof && c->task && c->task->ops->lasts)
 		stream_close(st);
 	else
@@ -412,7 +414,7 @@ int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *err
 {
 	int was = ctl->fd, r;
 
-	if (was < 0 || access(ctl->path, F_OK) == 0 || !errno_is_absence(errno))
+	if (was < 0 || !unix_is_lost(ctl->path, was))
 		return 0;
 	strbuf_addf(made, "%s%s", made->len ? ", " : "", ctl->path);
 	r = open_socket(ctl, error);

@@ -92,9 +92,14 @@ int control_adopt(struct control *ctl, enum kept_kind kind, const void *record, 
 	}
 }
 
-void control_adopted(struct control *ctl)
+void control_adopted(struct control *ctl, bool asked)
 {
 	list_for_each_safe (struct client, c, tmp, &ctl->clients, link) {
+		/* What it had asked for may have come to nothing: it sees the end. */
+		if (asked && !c->task) {
+			stream_close(&c->stream);
+			continue;
+		}
 		stream_flush(&c->stream);
 		client_go_on(c);
 	}

@@ -11,4 +11,5 @@ bool control_is_answering(const struct control *ctl);
 
 void control_keep(const struct control *ctl, struct strbuf *out);
 int control_adopt(struct control *ctl, enum kept_kind kind, const void *record, size_t size);
-void control_adopted(struct control *ctl); /* all of them */
+/* All of them. @asked: the broker that was killed may have heard more than they say. */
+void control_adopted(struct control *ctl, bool asked);
