@@ -251,6 +251,8 @@ int adopt_all(struct run *run, struct strbuf *error)
 		(void)rights_pass_on(false);
 	loop->given_ms = a->kept.given_ms;
 	loop->now_ms -= loop->given_ms;
+	if (a->kept.heard_ms)
+		loop->heard_ms = a->kept.heard_ms;
 	loop->turns.took = a->kept.turns;
 	loop->turns.longest_ns = a->kept.longest_turn_ns;
 	(void)given_adopt(NULL, a->kept.n_stored);
@@ -365,10 +367,12 @@ void adopt_finish(struct run *run)
 			  LOG_INT("us", us), LOG_INT("workers", n[KEPT_WORKER]),
 			  LOG_INT("unadopted", unclaimed), LOG_MSG("%s", words.text));
 	}
+	if (crashed)
+		web_restore(&run->web);
 	if (a->kept.stopping)
 		master_stop(&run->master, true, 0);
 	control_upgraded(&run->control, !crashed, words.text);
-	control_adopted(&run->control);
+	control_adopted(&run->control, crashed && run->master.broker.hand->asked);
 	run->master.broker.hand->crashed_ns = 0;
 	free(a->bytes);
 	free(a->run_dir);

@@ -241,8 +241,7 @@ int rundir_restore(struct rundir *rd, int *ret_old, struct strbuf *made, struct 
 		add_made(made, access(rd->path, F_OK) == 0 ? rd->lock : rd->path);
 		r = take_directory(rd, error);
 	}
-	if (r == 0 &&
-	    (made->len || (access(rd->rendezvous, F_OK) < 0 && errno_is_absence(errno)))) {
+	if (r == 0 && (made->len || unix_is_lost(rd->rendezvous, rd->rendezvous_fd))) {
 		add_made(made, rd->rendezvous);
 		r = open_rendezvous(rd, error);
 	}

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include "base/fd.h"
+#include "sys/pair.h"
 #include "sys/safe_path.h"
 
 #ifndef SO_PEERPIDFD
@@ -95,6 +96,12 @@ static int try_stale(const char *path, struct strbuf *error)
 		strbuf_addf(error, " (pid %d)", (int)cred.pid);
 	strbuf_add(error, "; stop it, or choose another path");
 	return -EADDRINUSE;
+}
+
+bool unix_is_lost(const char *path, int fd)
+{
+	return pair_option_is(fd, SO_ACCEPTCONN, 0) ||
+	       (access(path, F_OK) < 0 && errno_is_absence(errno));
 }
 
 int unix_make_way(const char *path, struct strbuf *error)

@@ -26,6 +26,9 @@ int unix_bind(const char *path, int type, mode_t mask, int *ret_fd);
 int unix_listen(const char *path, const struct spawn_ids *owner, gid_t group, int *ret_fd,
 		struct strbuf *error);
 
+/* Whether no client comes to @fd by @path: the file is gone, or (adopt.c) it does not listen. */
+bool unix_is_lost(const char *path, int fd);
+
 /*
  * Makes way for a new socket at @path: removes one that nobody listens on. 0; -errno with @error:
  * what is there must stay.

@@ -7,6 +7,7 @@
 #include "config/option.h"
 #include "service/listeners.h"
 #include "sys/log.h"
+#include "sys/pair.h"
 #include "sys/retire.h"
 #include "sys/tcp.h"
 #include "sys/unix_socket.h"
@@ -322,34 +323,44 @@ static void end(struct reload_part *part, const struct broker_conf *bc, bool goo
 		web->master->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
 }
 
+/* .next_fd is what @bc asks for; -1: nothing. 0 or -errno with @error. */
+static int open_next(struct web_server *server, const struct broker_conf *bc, struct strbuf *error)
+{
+	const struct conf_serve *serve = serve_of(bc, server->kind);
+	struct master *m = server->web->master;
+	size_t said = error->len;
+	gid_t group = UNIX_NO_GROUP;
+	int r = 0;
+
+	strbuf_addf(error, "[broker] %s: ", options[server->kind]);
+	if (serve->path && bc->control_group)
+		r = user_find_group(bc->names, bc->control_group, &group, error);
+	if (serve->path && r == 0)
+		r = unix_listen(serve->path, m->rundir.heir, group, &server->next_fd, error);
+	else if (r == 0 && serve->addr.family)
+		r = open_address(m, &serve->addr, &server->next_fd, error);
+	if (r == 0)
+		error->text[error->len = said] = '\0';
+	return r;
+}
+
 static int prepare(struct reload_part *part, const struct broker_conf *old,
 		   const struct broker_conf *bc, struct strbuf *error)
 {
 	struct web *web = container_of(part, struct web, part);
 
 	for (struct web_server *server = web->servers; server < web->servers + WEB_N; server++) {
-		const struct conf_serve *serve = serve_of(bc, server->kind);
 		const char *option = options[server->kind];
-		size_t said = error->len;
-		gid_t group = UNIX_NO_GROUP;
-		int r = 0;
+		int r;
 
 		if (old && option_equal(option_find(OPTION_BROKER, option), old, bc))
 			continue;
 		server->changes = true;
-		strbuf_addf(error, "[broker] %s: ", option);
-		if (serve->path && bc->control_group)
-			r = user_find_group(bc->names, bc->control_group, &group, error);
-		if (serve->path && r == 0)
-			r = unix_listen(serve->path, web->master->rundir.heir, group,
-					&server->next_fd, error);
-		else if (r == 0 && serve->addr.family)
-			r = open_address(web->master, &serve->addr, &server->next_fd, error);
+		r = open_next(server, bc, error);
 		if (r < 0) {
 			end(part, bc, false);
 			return r;
 		}
-		error->text[error->len = said] = '\0';
 	}
 	return 0;
 }
@@ -382,6 +393,23 @@ int web_adopt(struct web *web, const int fds[WEB_N])
 	}
 	m->broker.measuring = web->servers[WEB_METRICS].fd >= 0;
 	return r;
+}
+
+void web_restore(struct web *web)
+{
+	const struct broker_conf *bc = &web->master->conf->broker;
+
+	for (struct web_server *server = web->servers; server < web->servers + WEB_N; server++) {
+		STRBUF(error, 512);
+
+		if (!pair_option_is(server->fd, SO_ACCEPTCONN, 0))
+			continue;
+		server_close(server);
+		if (open_next(server, bc, &error) == 0)
+			server_open(server, serve_of(bc, server->kind));
+		else
+			log_event(LEVEL_ERROR, "metrics", LOG_MSG("%s", error.text));
+	}
 }
 
 bool web_is_answering(const struct web *web)

@@ -38,5 +38,6 @@ struct web {
 void web_init(struct web *web, struct master *m, struct survey *survey);
 /* Goes on with the sockets of another program, -1: it has none; those that m->conf asks for. */
 int web_adopt(struct web *web, const int fds[WEB_N]); /* 0 or -errno */
+void web_restore(struct web *web); /* opens again what another program had closed */
 bool web_is_answering(const struct web *web);
 void web_deinit(struct web *web);

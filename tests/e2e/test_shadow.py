@@ -5,6 +5,7 @@ import collections
 import errno
 import os
 import re
+import shutil
 import signal
 
 from harness import *
@@ -283,6 +284,70 @@ def signals_reach_the_one_that_goes_on():
     broker.wait_event("reload-done", since=mark)
     assert not set(old.values()) & set(pids(broker).values())
     broker.stop()
+
+
+def killed_in(broker, call, nth=1):
+    """Within: it is killed at that call, if what is done there makes the broker make it."""
+    wait_shadow(broker)
+    return Strace(broker.main_pid, call, inject="%s:signal=KILL:when=%d" % (call, nth))
+
+
+@test
+def a_signal_of_which_no_state_knows_is_heard_once_by_the_one_that_goes_on():
+    # It is to read the configuration; the parent is to get the words of a command.
+    for sig, call in ((signal.SIGHUP, "openat"), (signal.SIGTTIN, "memfd_create")):
+        broker = serve(listen="{port}")
+        mark, n = broker.mark(), 3 + (sig == signal.SIGTTIN)
+        with killed_in(broker, call):
+            broker.signal(sig)
+            taken_over(broker)
+        broker.wait_event("reload-done" if sig == signal.SIGHUP else "worker-ready", since=mark)
+        wait_until(lambda: [w["state"] for w in workers(broker)] == ["ready"] * n)
+        kill(broker)
+        assert len(workers(broker)) == n
+        broker.reload_and_wait()
+        assert len(broker.events("reload-done")) == 1 + (sig == signal.SIGHUP)
+        broker.stop()
+
+
+@test
+def who_has_asked_sees_the_end_if_it_may_have_been_heard():
+    broker = serve(listen="{port}")
+    with Control(broker) as idle, Control(broker) as control:
+        idle.ask("pins")
+        control.ask("pins")
+        with killed_in(broker, "access"):
+            control.send("scale web 4")
+            assert control.line() is None
+        taken_over(broker)
+    # Of those that only wait for their next question nothing is lost.
+    with Control(broker) as idle:
+        idle.ask("pins")
+        # It has written that, and is not about to.
+        wait_until(lambda: int((waits_with(broker.main_pid) + 4 * ["0"])[4], 16) > 50)
+        kill(broker)
+        assert idle.ask("pins") == []
+
+
+@test
+def what_was_opened_just_before_the_end_is_opened_again():
+    """The control socket, and the metrics: the state has what was closed."""
+    keys = dict(listen="{port}", broker={"metrics": "127.0.0.1:{port2}"})
+    broker = serve(**keys)
+    shutil.rmtree(broker.run_dir)
+    with killed_in(broker, "read", 2):  # of the configuration: all is there
+        broker.hup()
+        taken_over(broker)
+    broker.wait_event("reload-done")
+    made = [e["made"] for e in broker.events("run-directory")]
+    assert len(made) == 2 and "control" in made[0], made
+    assert ask(broker, "pins") == []
+    broker.configure(app("srv_poll"), workers=3, **dict(keys, broker={"metrics": "127.0.0.1:{port3}"}))
+    with Control(broker) as control, killed_in(broker, "memfd_create"):
+        control.send("reload")
+        assert control.line() is None
+        taken_over(broker)
+    assert http_get(broker.port2, "/metrics").status == 200
 
 
 @test
