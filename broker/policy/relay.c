@@ -17,9 +17,9 @@ const struct relay_edge relay_edges[RELAY_STATE_N][RELAY_EVENT_N] = {
 		[RELAY_C_BOUND]	  = STAYS,
 		[RELAY_C_PART]	  = { RELAY_WAIT, RELAY_UNDERWAY },
 		[RELAY_C_OTHER]	  = STAYS,
-		[RELAY_A_SOME]	  = NEVER,
+		[RELAY_A_SOME]	  = STAYS,
 		[RELAY_A_WHOLE]	  = NEVER,
-		[RELAY_A_OTHER]	  = STAYS,
+		[RELAY_A_OTHER]	  = NEVER,
 	},
 	[RELAY_QUIET] = {
 		[RELAY_C_REQUEST] = PASS(UNDERWAY),
@@ -162,8 +162,6 @@ void relay_answered(struct relay_conn *c, const char *bytes, size_t n)
 		return;
 	if (c->state == RELAY_UNDERWAY)
 		ev = read_answer(c, bytes, n);
-	else if (c->state == RELAY_BETWEEN)
-		ev = RELAY_A_OTHER;
 	c->state = relay_edges[c->state][ev].next;
 }
 

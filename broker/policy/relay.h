@@ -37,9 +37,9 @@ enum relay_event {
 	RELAY_C_BOUND,	 /* ... of one that may not, or of more than one */
 	RELAY_C_PART,	 /* the beginning of a head */
 	RELAY_C_OTHER,
-	RELAY_A_SOME,  /* bytes that are not the end of an answer */
+	RELAY_A_SOME,  /* bytes of an answer, or that nobody has asked for: not the end of one */
 	RELAY_A_WHOLE, /* the end of the answer to the request, of which all has passed */
-	RELAY_A_OTHER, /* none, or one that nobody has asked for */
+	RELAY_A_OTHER, /* no answer, or more than one */
 	RELAY_EVENT_N
 };
 

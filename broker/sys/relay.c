@@ -23,6 +23,8 @@
 /* With seat.end_idle_ms: what nobody has used for so long is idle. */
 #define IDLE_MS 256
 #define TURNS	16 /* of one connection, before the others get theirs */
+/* Descriptors for what may wait in a seat: nobody else has the way to these clients. */
+#define SEAT_FDS 600
 
 struct seat {
 	struct list link; /* seats */
@@ -53,6 +55,8 @@ static struct loop loop;
 static struct list seats = { &seats, &seats }, conns = { &conns, &conns };
 static struct loop_source broker;
 static char buffer[64 << 10];
+static size_t n_fds; /* of connections, and for what waits in seats */
+static struct rlimit files;
 
 /* --- one connection --------------------------------------------------------------------------- */
 
@@ -75,6 +79,7 @@ static void end_if_done(void)
 			continue;
 		loop_timer_disarm(&s->end_idle);
 		list_remove(&s->link);
+		n_fds -= SEAT_FDS;
 		free(s);
 	}
 }
@@ -87,6 +92,7 @@ static void drop(struct relayed *r)
 	fd_closep(&r->real.fd);
 	fd_closep(&r->pair.fd);
 	r->seat->n_conns--;
+	n_fds -= 2;
 	list_remove(&r->link);
 	free(r);
 	end_if_done();
@@ -273,6 +279,7 @@ static void begin(struct seat *seat, int *real, int *pair)
 		return;
 	r->seat = seat;
 	seat->n_conns++;
+	n_fds += 2;
 	relay_begin(&r->state, tcp_sample(*real, &now) < 0 ? NULL : &now);
 	r->real =
 		(struct side){ r, fd_take(real), { .fd = -1, .ready = side_ready }, false, false };
@@ -305,6 +312,9 @@ static void offered(struct loop_source *source, uint32_t events)
 		begin(seat, &got.fds[0], &got.fds[1]);
 	fd_closep(&got.fds[0]);
 	fd_closep(&got.fds[1]);
+	/* Those that can still be taken are no more than these. */
+	if (n_fds > files.rlim_cur)
+		(void)shutdown(seat->fd, SHUT_RD);
 }
 
 /* From now on, those of the seat that are idle are closed, as the others become so. */
@@ -341,6 +351,7 @@ static void open_seat(const struct relay_seat_message *m, int *fd)
 	if (m->end_idle_ms >= 0)
 		loop_timer_arm(&loop, &seat->end_idle, m->end_idle_ms);
 	list_append(&seats, &seat->link);
+	n_fds += SEAT_FDS;
 }
 
 static void broker_says(struct loop_source *source, uint32_t events)
@@ -368,7 +379,6 @@ static void signalled(struct loop *l, int signo)
 int relay_run(enum conf_seccomp seccomp)
 {
 	static const int handled[] = { SIGTERM };
-	struct rlimit files;
 	STRBUF(error, 256);
 
 	(void)prctl(PR_SET_NAME, "broker-relay");

@@ -10,10 +10,16 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* Found at once: what an epoll set holds is read only so often. */
-#define MOVED_AT_ONCE 1024
+/*
+ * Found at once: what an epoll set holds is read only so often, and takes milliseconds if that is
+ * much. The app is held for one such slice, or as many as begin within MOVED_NS; the next MOVE goes
+ * on behind them.
+ */
+#define MOVED_AT_ONCE 128
 #define MOVED_SETS    64
-#define MOVED_NS      5000000
+#define MOVED_NS      1000000
+/* With more of them that alone takes too long: all stay, until the idle ones were ended. */
+#define MOVED_MOST 2048
 /* More threads than that are not looked at. */
 #define MOVED_THREADS 256
 
@@ -29,6 +35,7 @@ struct candidate {
 static struct {
 	atomic_flag busy;
 	const struct handoff_move *move;
+	int next; /* the first descriptor that was not looked at */
 	size_t n, n_sets;
 	bool overflow;
 	int sets[MOVED_SETS];
@@ -117,6 +124,20 @@ static bool is_of_service(int fd)
 	return false;
 }
 
+static bool is_accepted(int fd)
+{
+	return epollset_of(fd) != EPOLLSET_UNKNOWN && mark_kind(table_mark(fd)) != MARK_MOVED;
+}
+
+static bool are_too_many(int end)
+{
+	size_t n = 0;
+
+	for (int fd = 0; fd < end; fd++)
+		n += is_accepted(fd);
+	return n > MOVED_MOST;
+}
+
 /* Those from @fd on that the app has accepted, and not copied. Returns where it has stopped. */
 static int find_candidates(int fd)
 {
@@ -125,7 +146,7 @@ static int find_candidates(int fd)
 	for (found.n = 0; fd < end && found.n < MOVED_AT_ONCE; fd++) {
 		uint64_t ino;
 
-		if (epollset_of(fd) == EPOLLSET_UNKNOWN || !is_of_service(fd))
+		if (!is_accepted(fd) || !is_of_service(fd))
 			continue;
 		ino = slot_socket_ino(fd);
 		if (ino)
@@ -140,7 +161,7 @@ static void find_set(int fd, void *arg)
 	struct stat st;
 
 	(void)arg;
-	if (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT))
+	if (epollset_of(fd) != EPOLLSET_UNKNOWN || fstat(fd, &st) < 0 || (st.st_mode & S_IFMT))
 		return;
 	if (found.n_sets == MOVED_SETS)
 		found.overflow = true;
@@ -291,18 +312,18 @@ static void replace_all(int seat)
 {
 	uint64_t until_ns = handoff_now_ns() + MOVED_NS;
 	struct blocked blocked = { 0 };
-	int next = 0, end = atomic_load(&table_end);
+	int end = atomic_load(&table_end);
 
 	found.n_sets = 0;
 	found.overflow = false;
-	if (fdinfo_each_fd(find_set, NULL) < 0 || found.overflow ||
+	if (are_too_many(end) || fdinfo_each_fd(find_set, NULL) < 0 || found.overflow ||
 	    fdinfo_each_thread(look_at_thread, &blocked) < 0 || blocked.unknown)
 		return;
-	while (next < end && handoff_now_ns() < until_ns) {
-		next = find_candidates(next);
+	do {
+		found.next = find_candidates(found.next < end ? found.next : 0);
 		for (size_t i = 0; found.n && i < found.n_sets; i++)
 			(void)fdinfo_each_item(found.sets[i], find_item, NULL);
-		for (size_t i = 0; i < found.n && handoff_now_ns() < until_ns; i++) {
+		for (size_t i = 0; i < found.n; i++) {
 			const struct candidate *c = &found.v[i];
 
 			/* EPOLLONESHOT that has fired: a thread has it. */
@@ -310,7 +331,7 @@ static void replace_all(int seat)
 			    !is_blocked_on(&blocked, c->fd) && !replace(c, seat) && errno == EPIPE)
 				return;
 		}
-	}
+	} while (found.next < end && handoff_now_ns() < until_ns);
 }
 
 void moved_begin(const struct handoff_move *move, int seat)
