@@ -343,6 +343,7 @@ bench: tests-build
 	tests/bench/run $(BUILD)
 	tests/bench/inetd $(BUILD)
 	tests/bench/scale $(BUILD)
+	BROKER_BUILD=$(BUILD) tests/bench/moving
 
 # FUZZ_S: seconds for each target. FUZZ: their names, all by default.
 FUZZ_S ?= 60

@@ -102,7 +102,7 @@ def busy_clients_notice_nothing(name, command, all_move=True, needed=(), reloads
     if config:
         config = fill(config, port=port, how="daemon off;", app=Server(PY_ECHO).port)
     command = fill(command, port=port, config=write_file(name + ".conf", config))
-    broker = Broker(command.split(), workers=2, move="auto", drain_timeout="8s",
+    broker = Broker(command.split(), workers=2, move="auto", drain_timeout="60s" if all_move else "8s",
                     environment="NODE_PATH=" + NPM)
     clients = Checked(port, N, **keys)
     clients.wait_answers(4 * N)
