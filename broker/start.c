@@ -246,13 +246,14 @@ void start_restore(struct broker *b)
 	int old = -1;
 	STRBUF(made, 4 * PATH_MAX);
 	STRBUF(error, 1024);
+	bool anew = !rundir_is_ours(rd);
 	int r = rundir_restore(rd, &old, &made, &error), rest = 0;
 
 	if (old >= 0)
 		rest = acceptor_move(&run->rendezvous.acceptor, rd->rendezvous_fd);
 	retire_fd(&old);
 	if (rest == 0 && rundir_is_ours(rd))
-		rest = control_restore(&run->control, &made, &error);
+		rest = control_restore(&run->control, anew, &made, &error);
 	if (!made.len)
 		return;
 	r = r < 0 ? r : rest;

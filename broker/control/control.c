@@ -410,10 +410,14 @@ int control_start(struct control *ctl)
 					    ACCEPT_BATCH, control_accepted);
 }
 
-int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error)
+int control_restore(struct control *ctl, bool anew, struct strbuf *made, struct strbuf *error)
 {
+	bool outside = ctl->master->conf_start->broker.control == CONTROL_PATH;
 	int was = ctl->fd, r;
 
+	/* Who made what is there may have been killed since. */
+	if (was >= 0 && anew && !outside)
+		(void)unlink(ctl->path);
 	if (was < 0 || !unix_is_lost(ctl->path, was))
 		return 0;
 	strbuf_addf(made, "%s%s", made->len ? ", " : "", ctl->path);

@@ -151,8 +151,11 @@ int control_open(struct control *ctl, struct strbuf *error);
 int control_adopt_socket(struct control *ctl, int fd, gid_t group);
 int control_start(struct control *ctl); /* begins to accept. 0 or -errno */
 
-/* Opens it again if its file was removed, whose path is added to @made then. As control_open(). */
-int control_restore(struct control *ctl, struct strbuf *made, struct strbuf *error);
+/*
+ * Opens it again if its file was removed, or (@anew) its directory was, and is locked once more.
+ * Its path is added to @made then. As control_open().
+ */
+int control_restore(struct control *ctl, bool anew, struct strbuf *made, struct strbuf *error);
 void control_stop(struct control *ctl);
 
 /* --- names.c: the services and workers that a request names ---------------------------------- */

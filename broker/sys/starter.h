@@ -76,7 +76,7 @@ int starter_enter(void);
 
 /*
  * The broker has died, and this process is its shadow: it is the broker now, with the state that
- * has @kept; or (@resumes) an upgrade has not gone on. 0, also if the parent does not answer;
+ * has @k; or (@resumes) an upgrade has not gone on. 0, also if the parent does not answer;
  * -EPERM: nobody is to go on, as the broker has ended in order or is to.
  */
 int starter_succeed(const struct kept_run *k, bool resumes);

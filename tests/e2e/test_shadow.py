@@ -333,15 +333,16 @@ def who_has_asked_sees_the_end_if_it_may_have_been_heard():
 def what_was_opened_just_before_the_end_is_opened_again():
     """The control socket, and the metrics: the state has what was closed."""
     keys = dict(listen="{port}", broker={"metrics": "127.0.0.1:{port2}"})
-    broker = serve(**keys)
-    shutil.rmtree(broker.run_dir)
-    with killed_in(broker, "read", 2):  # of the configuration: all is there
-        broker.hup()
-        taken_over(broker)
-    broker.wait_event("reload-done")
-    made = [e["made"] for e in broker.events("run-directory")]
-    assert len(made) == 2 and "control" in made[0], made
-    assert ask(broker, "pins") == []
+    # All is there, as it reads the configuration; or the socket is, and does not listen yet.
+    for call, nth in (("read", 2), ("lchown", 1)):
+        broker = serve(**keys)
+        shutil.rmtree(broker.run_dir)
+        with killed_in(broker, call, nth):
+            broker.hup()
+            taken_over(broker)
+        broker.wait_event("reload-done")
+        assert len(broker.events("run-directory")) == 1 + (call == "read")
+        assert ask(broker, "pins") == []
     broker.configure(app("srv_poll"), workers=3, **dict(keys, broker={"metrics": "127.0.0.1:{port3}"}))
     with Control(broker) as control, killed_in(broker, "memfd_create"):
         control.send("reload")
