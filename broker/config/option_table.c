@@ -146,7 +146,7 @@ const struct option option_table[] = {
 	{ SERVICE("drain_timeout", ms, drain_timeout_ms, LIVE), RANGE(0, 7 * DAY), DEFAULT("60s") },
 	{ SERVICE("drain_idle", ms, drain_idle_ms, LIVE), RANGE(0, 7 * DAY), WORDS("auto", "off"),
 	  DEFAULT("auto") },
-	{ SERVICE("move", word, move, LIVE), DEFAULT("off"),
+	{ SERVICE("move", word, move, LIVE), DEFAULT("auto"),
 	  WORDS([MOVE_OFF] = "off", [MOVE_AUTO] = "auto") },
 	{ SERVICE("drain_signal", signal, drain_signal, LIVE), RANGE(1, 64), .or_none = true },
 	{ SERVICE("stop_signal", signal, stop_signal, LIVE), RANGE(1, 64), DEFAULT("TERM") },

@@ -72,7 +72,7 @@ static const struct {
 	{ OPTION_SERVICE, "drain_timeout", "0" },
 	{ OPTION_SERVICE, "drain_signal", "USR1" },
 	{ OPTION_SERVICE, "drain_idle", "off" },
-	{ OPTION_SERVICE, "move", "auto" },
+	{ OPTION_SERVICE, "move", "off" },
 	{ OPTION_SERVICE, "stop_signal", "QUIT" },
 	{ OPTION_SERVICE, "stop_timeout", "1s" },
 	{ OPTION_SERVICE, "rollback_window", "10m" },
