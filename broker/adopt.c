@@ -162,6 +162,8 @@ static int adopt_places(struct run *run, struct strbuf *error)
 	run->ready_fd = k->ready_fd;
 	if (r == 0 && !run->trial)
 		r = shadow_adopt(run, k);
+	if (r == 0 && !run->trial)
+		r = mover_adopt(&m->mover, k);
 	if (r == 0)
 		r = start_find_shim(run, error);
 	if (r == 0)

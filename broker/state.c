@@ -48,6 +48,7 @@ void state_add(const struct run *run, struct strbuf *out, bool whole)
 	};
 
 	starter_save(&k);
+	mover_keep(&run->master.mover, &k);
 	memcpy(k.given_oom_score, given_oom_score, sizeof(k.given_oom_score));
 	k.n_stored = given_save(out);
 	k.log_fd = log_keep(&log_text, &log_len, &k.log_lost);

@@ -25,7 +25,9 @@ void hold_end(struct client *c, const struct worker *w)
 
 void control_hold(struct client *c, struct worker *w)
 {
+	w->gives_away |= request_has(&c->request, "--move");
 	worker_hold(w, HELD_BY_HAND);
+	broker_watch(client_broker(c)); /* it may have been held without that */
 	hold_end(c, w);
 }
 

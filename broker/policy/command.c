@@ -47,6 +47,7 @@ const struct command command_table[] = {
 	  .options = { NO_WAIT },
 	  .help = "replace one worker with a new process" },
 	{ COMMAND_HOLD, "hold", RIGHT_STEER, { ARG(KIND_WORKER, "WORKER") },
+	  .options = { { .name = "--move", .help = "its connections go on with others" } },
 	  .help = "take a worker out of the round; it finishes its connections" },
 	{ COMMAND_RELEASE, "release", RIGHT_STEER, { ARG(KIND_WORKER, "WORKER") },
 	  .help = "put a held worker back into the round" },

@@ -85,7 +85,7 @@ const char *const kept_kind_names[KEPT_KIND_N] = {
 #define FD(record, field) (1 + offsetof(struct record, field))
 
 /* Where they are in each record, plus one; 0: there are no more. */
-static const uint16_t fd_fields[KEPT_KIND_N][16] = {
+static const uint16_t fd_fields[KEPT_KIND_N][18] = {
 	[KEPT_WORKER] = {
 		FD(kept_worker, pidfd),
 		FD(kept_worker, status_fd),
@@ -124,6 +124,8 @@ static const uint16_t fd_fields[KEPT_KIND_N][16] = {
 		FD(kept_run, hand_fd),
 		FD(kept_run, twin_fd[0]),
 		FD(kept_run, twin_fd[1]),
+		FD(kept_run, relay_fd),
+		FD(kept_run, relay.fd),
 	},
 	[KEPT_GREETING] = {
 		FD(kept_greeting, fd),

@@ -127,6 +127,14 @@ enum given_by {
 	GIVEN_STORE, /* it keeps it for us */
 };
 
+/* See struct helper. */
+struct kept_helper {
+	pid_t pid; /* 0: none runs */
+	int fd;	   /* owned; its processes have the other end */
+	int64_t started_ms;
+	int64_t limit_at_ms; /* filled in when it is written */
+};
+
 /* What the program itself has. */
 struct kept_run {
 	int64_t given_ms; /* loop::given_ms */
@@ -147,6 +155,8 @@ struct kept_run {
 	unsigned told;		       /* as struct systemd has it */
 	int hand_fd, twin_fd[2];
 	int64_t heard_ms; /* loop::heard_ms; 0: of a program that does not say */
+	int relay_fd;
+	struct kept_helper relay; /* of struct mover */
 };
 
 struct kept_given {
@@ -254,16 +264,7 @@ struct kept_dispatch {
 
 /* For metrics alone: counters that outlive the workers of a slot. */
 struct slot_measured {
-	uint64_t taken_by_gone, cpu_ms_by_gone;
-	uint64_t taken, cpu_ms; /* as said last */
-};
-
-/* See struct helper. */
-struct kept_helper {
-	pid_t pid; /* 0: none runs */
-	int fd;	   /* owned; its processes have the other end */
-	int64_t started_ms;
-	int64_t limit_at_ms; /* filled in when it is written */
+	uint64_t taken_by_gone, cpu_ms_by_gone, taken, cpu_ms; /* the last two as said last */
 };
 
 /* See struct worker_check. */
@@ -342,7 +343,8 @@ struct kept_worker {
 	int64_t deadline_at_ms, settle_at_ms, look_at_ms, wake_at_ms, check_at_ms; /* timers */
 	struct kept_check checked;
 	struct kept_helper helper;
-	unsigned moved_away; /* connections that went on with others, while it drained */
+	unsigned moved_away; /* connections that went on with others */
+	bool gives_away;     /* it is held by hand, and they are to */
 };
 
 /* Where in its slot a worker is. */
@@ -406,10 +408,8 @@ struct kept_channel {
 	int64_t probe_ms;	  /* when a shunned channel is given its next one */
 	int64_t probe_delay_ms;
 	struct histogram waited; /* as much of what its page says as is believed */
-	/* The same. */
-	int page_fd;
-	uint64_t page_size;
-	uint64_t turn;
+	int page_fd;		 /* the same */
+	uint64_t page_size, turn;
 	int64_t verdict_at_ms;
 };
 
@@ -442,7 +442,7 @@ struct kept_reader kept_written(const struct strbuf *out); /* of what kept_end()
  */
 const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind);
 
-#define KEPT_FDS_MAX 20 /* in one record: that of the program has 14 */
+#define KEPT_FDS_MAX 20 /* in one record: that of the program has 16 */
 
 /* The descriptors that are owned by a record, which has one at most of each field. How many. */
 size_t kept_fds(enum kept_kind kind, const void *record, int ret[KEPT_FDS_MAX]);

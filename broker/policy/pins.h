@@ -36,7 +36,10 @@ struct kept_pin { /* see kept.h */
 };
 
 struct pin {
-	struct kept_pin;
+	union {
+		struct kept_pin kept;
+		struct kept_pin;
+	};
 	void *way;	 /* the caller's: where it leads to, */
 	uint64_t way_at; /* and since when; 0: that is to be found out */
 };

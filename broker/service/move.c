@@ -13,6 +13,7 @@
 #include "service/returned.h"
 #include "sys/log.h"
 #include "sys/relay.h"
+#include "sys/retire.h"
 #include "sys/starter.h"
 #include "sys/tcp.h"
 #include "worker/clock.h"
@@ -26,16 +27,25 @@
 
 /* --- the relay -------------------------------------------------------------------------------- */
 
+/* What is in the relay stays where it is; what was on its way there is looked at. */
+static void close_seats(struct worker *w)
+{
+	list_for_each (struct channel, c, &w->taker.channels, link)
+		if (c->seat >= 0) {
+			(void)shutdown(c->seat, SHUT_RDWR); /* the worker may have it, too */
+			fd_closep(&c->seat);
+		}
+}
+
 static void close_relay(struct mover *m)
 {
 	struct broker *b = m->relay.broker;
 
 	loop_remove(&b->loop, &m->source);
-	fd_closep(&m->fd);
+	retire_fd(&m->fd);
 	list_for_each (struct service, s, &b->services, link)
 		list_for_each (struct worker, w, &s->workers, link)
-			list_for_each (struct channel, c, &w->taker.channels, link)
-				fd_closep(&c->seat);
+			close_seats(w);
 }
 
 static void relay_wrote(struct helper *h, const char *bytes, size_t n)
@@ -46,11 +56,12 @@ static void relay_wrote(struct helper *h, const char *bytes, size_t n)
 
 static void relay_ended(struct helper *h, int status)
 {
+	(void)h;
+	/* What it has given us before is not lost: then comes the end of its socket. */
 	if (status)
 		log_event(LEVEL_ERROR, "relay", LOG_INT("status", status),
 			  LOG_MSG("the relay has ended: the connections that went through it are "
 				  "lost"));
-	close_relay(container_of(h, struct mover, relay));
 }
 
 static bool start_relay(struct mover *m)
@@ -90,7 +101,7 @@ static bool start_relay(struct mover *m)
 	return true;
 }
 
-/* --- workers that drain ----------------------------------------------------------------------- */
+/* --- workers that give away ------------------------------------------------------------------- */
 
 /* Until when they are left alone though they are idle: see idle_end.h. */
 static int64_t idle_end_ms(const struct worker *w)
@@ -98,23 +109,39 @@ static int64_t idle_end_ms(const struct worker *w)
 	const struct service_conf *live = w->terms->live;
 	int64_t begins = idle_end_begins_ms(live);
 
-	if (begins == INT64_MAX)
+	if (begins == INT64_MAX || w->state != WORKER_DRAINING)
 		return -1;
 	begins -= loop_now(worker_loop(w)) - w->state_since_ms;
 	return begins > 0 ? begins : 0;
 }
 
+/* Clients that are pinned to a held worker are why it is held. False: they are too many. */
+static bool add_stays(struct worker *w, struct relay_seat_message *seat)
+{
+	const struct pins *pins = &service_of(w)->dispatch.pins;
+
+	for (size_t i = 0; w->state == WORKER_HELD && i < pins->n; i++) {
+		if (!pin_names(&pins->pin[i], w->name, w->generation))
+			continue;
+		if (seat->n_stays == RELAY_STAYS_MAX)
+			return false;
+		seat->stays[seat->n_stays++] = pins->pin[i].kept;
+	}
+	return true;
+}
+
 static bool open_seat(struct mover *m, struct channel *c, const struct handoff_move *move)
 {
-	const struct relay_seat_message seat = { .channel = c->id,
-						 .end_idle_ms = idle_end_ms(worker_of(c)),
-						 .move = *move };
+	struct relay_seat_message seat = { .channel = c->id,
+					   .end_idle_ms = idle_end_ms(worker_of(c)),
+					   .move = *move };
 	_cleanup_fd_ int theirs = -1;
 	int pair[2];
 
 	if (c->seat >= 0)
 		return true;
-	if (!start_relay(m) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (!add_stays(worker_of(c), &seat) || !start_relay(m) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return false;
 	c->seat = pair[0];
 	theirs = pair[1];
@@ -123,10 +150,34 @@ static bool open_seat(struct mover *m, struct channel *c, const struct handoff_m
 	return c->seat >= 0;
 }
 
+/* A reload is about to replace @w as well. */
+static bool is_next_to_leave(const struct worker *w)
+{
+	const struct service *s = service_of(w);
+
+	return s->rollout.active && s->roll_kind == ROLL_RELOAD &&
+	       s->rollout.strategy == STRATEGY_START_FIRST && !w->guest &&
+	       w->rollout_number != s->rollout_number;
+}
+
+/* Whoever moves during a reload is to move once. But it may take longer than the drain. */
+static bool has_place(struct channel *c)
+{
+	const struct worker *w = worker_of(c);
+	int64_t drains_ms = loop_now(worker_loop(w)) - w->state_since_ms;
+	bool waits = drains_ms < w->terms->live->drain_timeout_ms / 2, any = false;
+
+	list_for_each (struct balancer_member, m, &c->endpoint->round.ring, link) {
+		if (waits && is_next_to_leave(worker_of(container_of(m, struct channel, member))))
+			return false;
+		any |= m->limit > 0;
+	}
+	return any;
+}
+
 static void tell(struct mover *m, struct channel *c)
 {
 	struct handoff_move move = { .n_ports = 0 };
-	const struct endpoint *e = c->endpoint;
 	int waiting = 0;
 
 	/*
@@ -134,59 +185,82 @@ static void tell(struct mover *m, struct channel *c)
 	 * that is not in one, would wait there for the connection that it thinks it has seen, and
 	 * its clients with it.
 	 */
-	if (!list_find(struct balancer_member, mem, &e->round.ring, link, mem->limit > 0) ||
-	    ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native ||
+	if (!has_place(c) || ioctl(c->rx, FIONREAD, &waiting) < 0 || waiting || c->native ||
 	    !(fcntl(c->rx, F_GETFL) & O_NONBLOCK || channel_is_accepting(c)))
 		return;
 	handoff_header_init(&move.h, HANDOFF_MOVE);
-	list_for_each (const struct listener, l, &e->listeners, endpoint_link)
+	list_for_each (const struct listener, l, &c->endpoint->listeners, endpoint_link)
 		if (l->addr.port && move.n_ports < HANDOFF_MOVE_PORTS)
 			move.ports[move.n_ports++] = l->addr.port;
 	if (move.n_ports && open_seat(m, c, &move))
 		(void)handoff_send(c->tx, &move, sizeof(move), &c->seat, 1, MSG_DONTWAIT);
 }
 
+static bool gives_away(const struct worker *w)
+{
+	return w->conf->mode == MODE_LISTEN &&
+	       (w->state == WORKER_DRAINING ||
+		(w->state == WORKER_HELD && (w->gives_away || (w->held & HELD_BY_DEBUG))));
+}
+
 bool service_move(struct service *s)
 {
-	bool drains = false;
-	struct mover *m = s->broker->mover;
+	bool off = s->conf->move == MOVE_OFF || service_leaves(s), any = false;
 	int64_t now = loop_now(service_loop(s));
 
-	if (s->conf->move == MOVE_OFF || service_leaves(s))
-		return false;
 	list_for_each (struct worker, w, &s->workers, link) {
-		if (w->state != WORKER_DRAINING || w->conf->mode != MODE_LISTEN)
+		if (off || !gives_away(w)) {
+			close_seats(w);
 			continue;
-		drains = true;
-		if (now - w->move_ms < EACH_MS)
+		}
+		any = true;
+		/* Ever less often: what has stayed until now will stay, mostly. */
+		if (now - w->move_ms < EACH_MS + (now - w->state_since_ms) / 16)
 			continue;
 		w->move_ms = now;
+		if (w->state == WORKER_HELD && worker_tracer(w))
+			continue;
 		list_for_each (struct channel, c, &w->taker.channels, link)
-			tell(m, c);
+			tell(s->broker->mover, c);
 	}
-	return drains;
+	return any;
 }
 
 /* --- what comes back -------------------------------------------------------------------------- */
+
+/* Of a listener on @port that is closed. */
+static struct endpoint *endpoint_left_by(struct broker *b, uint16_t port)
+{
+	list_for_each (struct service, s, &b->services, link)
+		list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
+			for (size_t i = 0; i < e->n_ports; i++)
+				if (e->ports[i] == port)
+					return e;
+	return NULL;
+}
 
 /* It is as one that was just accepted, but for what its client has sent. */
 static void take(struct broker *b, uint64_t from, int *fd)
 {
 	struct channel *c = returned_from(b, from);
 	struct handoff_addr peer;
+	struct endpoint *e;
 	struct listener *l;
 
 	if (!pair_option_is(*fd, SO_PROTOCOL, IPPROTO_TCP) ||
 	    !pair_option_is(*fd, SO_ACCEPTCONN, 0) || tcp_peer_address(*fd, &peer) < 0)
 		return;
 	l = returned_through(b, *fd, true);
-	if (!l)
+	e = l ? l->endpoint : endpoint_left_by(b, tcp_local_port(*fd));
+	if (!e)
 		return;
 	(void)fcntl(*fd, F_SETFL, O_RDWR);
-	l->dispatch->moved++;
+	e->dispatch->moved++;
 	if (c)
 		worker_of(c)->moved_away++;
-	returned_add(l, fd_take(fd), false);
+	/* A worker believes that those of one number are of one family. */
+	returned_add(e, l ? l->id : UINT32_MAX - pair_option_is(*fd, SO_DOMAIN, AF_INET6),
+		     fd_take(fd), false);
 }
 
 /* False: there is none, or no room for it here. */
@@ -195,20 +269,21 @@ static bool take_next(struct mover *m)
 	struct broker *b = m->relay.broker;
 	struct relay_moved_message moved;
 	struct pair_message got;
-	ssize_t n = pair_receive_any(m->fd, &moved, sizeof(moved), MSG_DONTWAIT | MSG_PEEK, &got);
+	int room = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
+	ssize_t n;
 
-	fd_closep(&got.fd);
-	if (got.cut_fds) {
+	if (room < 0) {
 		m->short_until_ms = loop_now(&b->loop) + SHORT_MS;
 		loop_modify(&b->loop, &m->source, 0);
 		broker_watch(b);
 		return false;
 	}
+	fd_closep(&room);
+	n = pair_receive_any(m->fd, &moved, sizeof(moved), MSG_DONTWAIT, &got);
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		close_relay(m);
 	if (n <= 0)
 		return false;
-	n = pair_receive_any(m->fd, &moved, sizeof(moved), MSG_DONTWAIT, &got);
 	if (n == sizeof(moved) && got.fd >= 0)
 		take(b, moved.channel, &got.fd);
 	fd_closep(&got.fd);
@@ -224,19 +299,18 @@ static void comes_back(struct loop_source *source, uint32_t events)
 		;
 }
 
-void mover_watch(struct mover *m, bool wanted)
+bool mover_watch(struct mover *m)
 {
 	struct broker *b = m->relay.broker;
 
-	if (m->fd < 0)
-		return;
-	if (!wanted)
-		close_relay(m); /* it goes on with what it has */
-	else if (m->short_until_ms && loop_now(&b->loop) >= m->short_until_ms) {
+	if (m->short_until_ms && m->fd >= 0 && loop_now(&b->loop) >= m->short_until_ms) {
 		m->short_until_ms = 0;
 		loop_modify(&b->loop, &m->source, EPOLLIN);
 	}
+	return m->short_until_ms && m->fd >= 0;
 }
+
+/* --- the life of the broker ------------------------------------------------------------------- */
 
 void mover_init(struct mover *m, struct broker *b)
 {
@@ -246,4 +320,22 @@ void mover_init(struct mover *m, struct broker *b)
 	m->fd = -1;
 	m->source = (struct loop_source){ .fd = -1, .ready = comes_back };
 	b->mover = m;
+}
+
+void mover_keep(const struct mover *m, struct kept_run *k)
+{
+	k->relay = m->relay.kept;
+	k->relay.limit_at_ms = 0;
+	k->relay_fd = m->fd;
+}
+
+int mover_adopt(struct mover *m, const struct kept_run *k)
+{
+	if (k->relay_fd <= STDERR_FILENO)
+		return 0;
+	m->fd = k->relay_fd;
+	m->short_until_ms = 0;
+	if (helper_adopt(&m->relay, &k->relay) < 0)
+		return -ENOMEM;
+	return loop_add(&m->relay.broker->loop, &m->source, m->fd, EPOLLIN);
 }

@@ -1,9 +1,10 @@
 /*
  * move - busy connections of workers that drain go on with others: `move = auto` (broker.ini(5)).
+ * So do those of a worker that is held for a debugger, or with `hold --move`.
  *
  * A MOVE in the channel of such a worker makes its library give the connections that it has to the
- * relay (sys/relay.h), a process of ours that is started for that and ends when nobody drains. From
- * there each comes back between two requests, and is dispatched as what is taken back.
+ * relay (sys/relay.h), a process of ours that is started for that and ends with the last of them.
+ * From there each comes back between two requests, and is dispatched as what is taken back.
  */
 #pragma once
 
@@ -20,10 +21,14 @@ struct mover {
 void mover_init(struct mover *m, struct broker *b);
 
 /*
- * From the watch: tells the workers of @s that drain, now and then, as each may have many processes
- * and what is busy now is not always. Returns whether there are any.
+ * From the watch: tells the workers of @s that drain, or are held for that, now and then, as each
+ * may have many processes and what is busy now is not always. Returns whether there are any.
  */
 bool service_move(struct service *s);
 
-/* The same: without workers that drain, @wanted is false, and the relay ends. */
-void mover_watch(struct mover *m, bool wanted);
+/* The same. Returns whether to look again. */
+bool mover_watch(struct mover *m);
+
+/* The relay goes on with the next broker that serves in this process, or its shadow. */
+void mover_keep(const struct mover *m, struct kept_run *k);
+int mover_adopt(struct mover *m, const struct kept_run *k);

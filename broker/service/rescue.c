@@ -135,6 +135,6 @@ bool rescue_connection(struct broker *b, int fd)
 	}
 	l->accepted++;
 	l->dispatch->ledger.accepted++;
-	returned_add(l, fd, true);
+	returned_add(l->endpoint, l->id, fd, true);
 	return true;
 }

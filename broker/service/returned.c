@@ -67,14 +67,14 @@ struct listener *returned_through(struct broker *b, int fd, bool port_alone)
 	return found;
 }
 
-void returned_add(struct listener *l, int fd, bool ahead)
+void returned_add(struct endpoint *e, uint32_t listener, int fd, bool ahead)
 {
-	struct broker *b = l->dispatch->broker;
-	struct handoff_conn conn = { .id = ++b->given.conn, .listener = l->id };
+	struct broker *b = e->dispatch->broker;
+	struct handoff_conn conn = { .id = ++b->given.conn, .listener = listener };
 
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	conn.flags = fcntl(fd, F_GETFL) & O_NONBLOCK ? HANDOFF_CONN_NONBLOCK : 0;
 	(void)tcp_peer_address(fd, &conn.peer);
-	pending_add(l->endpoint, &conn, fd, ahead);
-	endpoint_wake(l->endpoint);
+	pending_add(e, &conn, fd, ahead);
+	endpoint_wake(e);
 }

@@ -15,5 +15,6 @@ struct channel *returned_from(struct broker *b, uint64_t channel);
  */
 struct listener *returned_through(struct broker *b, int fd, bool port_alone);
 
-/* @fd, which is the broker's now, waits for a worker, as one that was just accepted. */
-void returned_add(struct listener *l, int fd, bool ahead);
+/* @fd, which is the broker's now, waits for a worker, as one that was just accepted by @listener.
+ */
+void returned_add(struct endpoint *e, uint32_t listener, int fd, bool ahead);

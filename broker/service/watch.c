@@ -329,7 +329,7 @@ void watch_expired(struct loop_timer *timer)
 		again |= watch_service(s, now);
 		moves |= service_move(s);
 	}
-	mover_watch(b->mover, moves);
+	moves |= mover_watch(b->mover);
 	again |= evidence_want(b) || moves;
 	if (again)
 		broker_watch(b);

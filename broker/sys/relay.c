@@ -31,6 +31,7 @@ struct seat {
 	struct loop_source source;
 	int fd; /* owned; -1: the broker has closed it */
 	struct relay_seat_message as;
+	struct pins stays;
 	unsigned n_conns;
 	struct loop_timer end_idle;
 };
@@ -71,17 +72,33 @@ static void watch(struct side *s, uint32_t events)
 		loop_modify(&loop, &s->source, events);
 }
 
+static bool hear_broker(void);
+
 static void end_if_done(void)
 {
-	loop.stop = broker.fd < 0 && list_empty(&conns);
 	list_for_each_safe (struct seat, s, tmp, &seats, link) {
 		if (s->fd >= 0 || s->n_conns)
 			continue;
 		loop_timer_disarm(&s->end_idle);
+		pins_deinit(&s->stays);
 		list_remove(&s->link);
 		n_fds -= SEAT_FDS;
 		free(s);
 	}
+	/* The broker cannot say any more then, but what it has said comes first. */
+	if (list_empty(&seats) && broker.fd >= 0) {
+		(void)shutdown(RELAY_FD, SHUT_RD);
+		while (hear_broker())
+			;
+	}
+	loop.stop = list_empty(&seats);
+}
+
+/* The broker has not changed its mind, nor ended. */
+static bool may_move(const struct relayed *r)
+{
+	return broker.fd >= 0 && list_find(const struct seat, s, &seats, link,
+					   s->fd >= 0 && s->as.channel == r->seat->as.channel);
 }
 
 static void drop(struct relayed *r)
@@ -185,6 +202,7 @@ static bool pass_request(struct relayed *r)
 	for (int i = 0; i < TURNS && !r->pair.full && !r->real.ended; i++) {
 		ssize_t n = peek(&r->real);
 		struct relay_verdict v;
+		bool moves;
 
 		if (n == -EAGAIN)
 			return true;
@@ -197,12 +215,12 @@ static bool pass_request(struct relayed *r)
 			return true;
 		}
 		v = relay_ask(&r->state, buffer, (size_t)n);
-		if (v.what == RELAY_MOVE && now - r->began_ms >= SETTLES_MS && give(r))
+		moves = v.what == RELAY_MOVE && may_move(r);
+		if (moves && now - r->began_ms >= SETTLES_MS && give(r))
 			return false;
-		if ((v.what == RELAY_MOVE && broker.fd >= 0) ||
-		    (v.what == RELAY_WAIT && n < (ssize_t)sizeof(buffer) &&
-		     (!r->waits_ms || now - r->waits_ms < LATE_MS))) {
-			wait_for(r, v.what == RELAY_MOVE ? AGAIN_MS : LOOK_MS);
+		if (moves || (v.what == RELAY_WAIT && n < (ssize_t)sizeof(buffer) &&
+			      (!r->waits_ms || now - r->waits_ms < LATE_MS))) {
+			wait_for(r, moves ? AGAIN_MS : LOOK_MS);
 			return true;
 		}
 		r->waits_ms = 0;
@@ -274,13 +292,17 @@ static void begin(struct seat *seat, int *real, int *pair)
 {
 	struct relayed *r = calloc(1, sizeof(*r));
 	struct idle_sample now;
+	struct handoff_addr peer;
+	bool stays;
 
 	if (!r)
 		return;
 	r->seat = seat;
 	seat->n_conns++;
 	n_fds += 2;
-	relay_begin(&r->state, tcp_sample(*real, &now) < 0 ? NULL : &now);
+	stays = tcp_sample(*real, &now) < 0 || tcp_peer_address(*real, &peer) < 0 ||
+		pins_match(&seat->stays, &peer);
+	relay_begin(&r->state, stays ? NULL : &now);
 	r->real =
 		(struct side){ r, fd_take(real), { .fd = -1, .ready = side_ready }, false, false };
 	r->pair =
@@ -348,26 +370,38 @@ static void open_seat(const struct relay_seat_message *m, int *fd)
 	}
 	seat->fd = fd_take(fd);
 	seat->as = *m;
+	for (size_t i = 0; i < m->n_stays; i++) {
+		struct pin pin = { .kept = m->stays[i] }, old;
+
+		(void)pins_add(&seat->stays, &pin, &old);
+	}
 	if (m->end_idle_ms >= 0)
 		loop_timer_arm(&loop, &seat->end_idle, m->end_idle_ms);
 	list_append(&seats, &seat->link);
 	n_fds += SEAT_FDS;
 }
 
-static void broker_says(struct loop_source *source, uint32_t events)
+/* False: it has said nothing more. */
+static bool hear_broker(void)
 {
 	struct relay_seat_message m;
 	struct pair_message got;
 	ssize_t n = pair_receive_any(RELAY_FD, &m, sizeof(m), MSG_DONTWAIT, &got);
 
-	(void)events;
 	if (n == sizeof(m) && got.fd >= 0)
 		open_seat(&m, &got.fd);
 	fd_closep(&got.fd);
-	if (n == 0 || (n < 0 && n != -EAGAIN)) {
-		loop_remove(&loop, source);
+	if (n == 0 || (n < 0 && n != -EAGAIN))
+		loop_remove(&loop, &broker);
+	return n > 0;
+}
+
+static void broker_says(struct loop_source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+	if (!hear_broker() && broker.fd < 0)
 		end_if_done();
-	}
 }
 
 static void signalled(struct loop *l, int signo)

@@ -8,22 +8,27 @@
  * that to the broker. It has no buffers: bytes stay in one socket until the other has taken them.
  * So a side that is slow makes the other one wait, and what moves is as the client has sent it.
  *
- * One such process is enough for all workers. It ends when the broker has closed all seats, or has
- * ended itself, and no connection is left.
+ * One such process is enough for all workers. Of a channel without an open seat, no connection
+ *moves any more. The process ends when there is no seat and no connection.
  */
 #pragma once
 
 #include "config/types.h"
 #include "handoff_wire.h"
+#include "policy/pins.h"
 
 #define RELAY_OPTION "--relay" /* of `broker`, and the number of an enum conf_seccomp */
 #define RELAY_FD     1	       /* its socket to the broker, SOCK_SEQPACKET */
+
+#define RELAY_STAYS_MAX 8
 
 /* To it, with a descriptor: another seat. */
 struct relay_seat_message {
 	uint64_t channel;	  /* that it is of */
 	int64_t end_idle_ms;	  /* what is idle after that is closed; -1: nothing is */
 	struct handoff_move move; /* only connections that this is for */
+	unsigned n_stays;
+	struct kept_pin stays[RELAY_STAYS_MAX]; /* whose clients stay */
 };
 
 /* From it, with a descriptor: this connection may go to another worker than that of @channel. */

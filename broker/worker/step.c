@@ -255,6 +255,7 @@ void worker_unhold(struct worker *w, enum worker_hold by)
 	if (!(w->held & by))
 		return;
 	w->held &= ~(unsigned)by;
+	w->gives_away &= by != HELD_BY_HAND;
 	w->hung = w->held & HELD_AS_HUNG;
 	if (w->held) {
 		h = hold_of(w->held);

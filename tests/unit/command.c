@@ -130,9 +130,9 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		  "there is no command \"frobnicate\"; help shows all" },
 		{ "abort reload", COMMAND_UNKNOWN,
 		  "there is no command \"abort\"; help shows all" },
-		{ "hold", COMMAND_BAD, "hold needs WORKER; usage: hold WORKER" },
+		{ "hold", COMMAND_BAD, "hold needs WORKER; usage: hold WORKER [--move]" },
 		{ "hold a b", COMMAND_BAD,
-		  "\"b\" is one argument too many for hold; usage: hold WORKER" },
+		  "\"b\" is one argument too many for hold; usage: hold WORKER [--move]" },
 		{ "help reload web", COMMAND_BAD,
 		  "\"web\" is one argument too many for help; usage: help [COMMAND]" },
 		{ "help reload abort web", COMMAND_BAD,
@@ -162,7 +162,8 @@ TEST(a_mistake_is_said_in_words_with_what_was_meant)
 		  "\"csh\" is not one of bash, zsh and fish; usage: completion bash|zsh|fish" },
 		{ "status \x1b[2J x", COMMAND_BAD,
 		  "\"x\" is one argument too many for status; usage: status [SERVICE|WORKER]" },
-		{ "hold web.0 -- x", COMMAND_BAD, "hold has no option \"--\"; usage: hold WORKER" },
+		{ "hold web.0 -- x", COMMAND_BAD,
+		  "hold has no option \"--\"; usage: hold WORKER [--move]" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
