@@ -12,7 +12,7 @@ from lib import proc, tools
 from lib.guest import Guest
 from lib.steering import ready_workers, who_answers
 
-GO = ("exe", "pie")  # how they are built
+GO = ("exe", "pie", "cgo")  # how they are built; the last one is linked to libc
 
 
 def static(name):
@@ -35,9 +35,9 @@ def go_program(mode):
     path = os.path.join(BUILD, "apps", "srv_go." + mode)
     source = os.path.join(ROOT, "tests", "apps", "srv_go.go")
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
-        env = dict(os.environ, CGO_ENABLED="0", GOCACHE=os.path.join(BUILD, "go-cache"), HOME=tmp())
+        env = dict(os.environ, CGO_ENABLED=str(int(mode == "cgo")), GOCACHE=os.path.join(BUILD, "go-cache"), HOME=tmp())
         made = "%s.%d" % (path, os.getpid())
-        subprocess.run(["go", "build", "-buildmode=" + mode, "-o", made, source], env=env, check=True, timeout=300)
+        subprocess.run(["go", "build", "-buildmode=" + mode.replace("cgo", "exe"), "-o", made, source], env=env, check=True, timeout=300)
         os.rename(made, path)
     return path
 

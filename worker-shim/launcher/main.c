@@ -177,6 +177,13 @@ static bool set_stderr(void)
 			       (unsigned long long)st.st_ino);
 }
 
+/* Also a trapped program, if it has a libc besides: see preload/hooks_signal.c. */
+static bool wants_library(void)
+{
+	return options.backend == BACKEND_PRELOAD ||
+	       (options.backend == BACKEND_TRAP && program.elf.linked);
+}
+
 /* Becomes the program that runs @command, and returns only if that fails. */
 static bool launch(char **command)
 {
@@ -188,7 +195,7 @@ static bool launch(char **command)
 		if (!inetd_prepare(&options.inetd, &program, options.library, &options.status_fd))
 			return *reason.text ? false
 					    : reason_refuse("no memory for the environment");
-	} else if ((options.backend == BACKEND_PRELOAD &&
+	} else if ((wants_library() &&
 		    /* A sanitizer's runtime goes first: otherwise it ends the program. */
 		    !environment_preload(program.elf.first, options.library)) ||
 		   (options.backend != BACKEND_NATIVE && !set_stderr())) {
@@ -216,11 +223,17 @@ static bool launch(char **command)
  */
 static bool execute(char **command)
 {
+	const char *preloaded = getenv("LD_PRELOAD");
+
 	if (strlen(options.execute) >= PATH_MAX)
 		return reason_set(LAUNCH_USAGE, "--execute: too long");
 	strcpy(program.path, options.execute);
+	options.backend = BACKEND_TRAP;
 	if (program_read(&program) && (program.elf.go || !*program.elf.interp) &&
-	    (!program_check(&program, BACKEND_TRAP, NULL) || !trap_prepare(program.elf.go, -1)))
+	    (!program_check(&program, BACKEND_TRAP, options.library) ||
+	     (wants_library() && !strstr(preloaded ? preloaded : "", options.library) &&
+	      !environment_preload("", options.library)) ||
+	     !trap_prepare(program.elf.go, -1)))
 		return false;
 	(void)execv(program.path, command);
 	return reason_refuse("%s cannot be started: %s", program.path, strerror(errno));

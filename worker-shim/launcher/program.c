@@ -240,10 +240,11 @@ const char *program_privilege(const char *path)
 	return NULL;
 }
 
-static bool check_preload(const struct program *program, const char *library)
+/* Whether it can be loaded into the program. */
+static bool check_library(const struct program *program, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
-	const char *binary = program->binary, *what;
+	const char *binary = program->binary;
 	_cleanup_file_ struct file file = { NULL, 0 };
 	struct elf_info lib;
 	int error = file_open(library, &file);
@@ -266,10 +267,21 @@ static bool check_preload(const struct program *program, const char *library)
 				     "for %s: use a build of the program for this machine",
 				     binary, elf->bits, program_machine(elf->machine), lib.bits,
 				     program_machine(lib.machine));
+	return true;
+}
+
+static bool check_preload(const struct program *program, const char *library)
+{
+	const struct elf_info *elf = &program->elf;
+	const char *binary = program->binary, *what;
+
+	if (!check_library(program, library))
+		return false;
 	if (elf->go)
-		return reason_refuse("%s is a Go program: it makes system calls without libc, so "
-				     "that the preload back end cannot see them%s",
-				     binary, elf->linked ? "" : ": set backend = trap");
+		return reason_refuse(
+			"%s is a Go program: it makes system calls without libc, so "
+			"that the preload back end cannot see them: set backend = trap",
+			binary);
 	if (!*elf->interp)
 		return reason_refuse("%s is statically linked, so that no library can be "
 				     "preloaded: set backend = trap, or mode = native if it is "
@@ -284,7 +296,7 @@ static bool check_preload(const struct program *program, const char *library)
 	return true;
 }
 
-static bool check_trap(const struct program *program)
+static bool check_trap(const struct program *program, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
 	const char *what = program_privilege(program->binary);
@@ -293,7 +305,7 @@ static bool check_trap(const struct program *program)
 		return reason_refuse("%s is a %d-bit program for %s, which the trap back end of "
 				     "this build does not know",
 				     program->binary, elf->bits, program_machine(elf->machine));
-	if (elf->linked)
+	if (elf->linked && !elf->go)
 		return reason_refuse("%s is linked to libraries, whose calls the trap back end "
 				     "does not see: use backend = preload",
 				     program->binary);
@@ -302,7 +314,7 @@ static bool check_trap(const struct program *program)
 				     "worker as the user that it needs (user = in its service), "
 				     "or remove the mark (chmod u-s,g-s; setcap -r)",
 				     program->binary, what);
-	return true;
+	return !elf->linked || check_library(program, library);
 }
 
 bool program_check(const struct program *program, enum backend backend, const char *library)
@@ -311,7 +323,7 @@ bool program_check(const struct program *program, enum backend backend, const ch
 
 	if (backend == BACKEND_PRELOAD && !check_preload(program, library))
 		return false;
-	if (backend == BACKEND_TRAP && !check_trap(program))
+	if (backend == BACKEND_TRAP && !check_trap(program, library))
 		return false;
 	if (*elf->interp && access(elf->interp, X_OK) < 0)
 		return reason_refuse("%s needs the dynamic linker %s, which is not on this "

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -92,6 +93,9 @@ struct timespec;
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags)) \
 	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len)) \
 	X(int, shutdown, (int fd, int how)) \
+	X(int, sigaction, (int sig, const struct sigaction *action, struct sigaction *old)) \
+	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old)) \
+	X(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old)) \
 	X(long, syscall, (long nr, ...))
 
 /* clang-format on */
