@@ -130,9 +130,11 @@ static void take_over(const struct shadow *s, bool resumes)
 {
 	uint64_t now = loop_clock_ns();
 	int64_t long_ago = loop_clock_ms() - (1 << 30); /* as the low bits of it can say */
+	bool closed = s->hand->fd >= 0 && fcntl(s->hand->fd, F_GETFD) < 0; /* of all numbers now */
 	struct kept_run kept;
 	int fd = newest_state(s, &kept);
 
+	s->hand->given = closed ? s->hand->number : 0;
 	s->hand->crashed_ns = now;
 	log_set_sink(NULL, NULL); /* whoever follows events is the broker's */
 	if (fd < 0 || crashes_too_often(s->hand, now)) {

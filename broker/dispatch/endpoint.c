@@ -45,13 +45,15 @@ static enum give_result offer(struct channel *c, struct handoff_conn *conn, int 
 	__atomic_store_n(&hand->fd, fd, __ATOMIC_RELEASE);
 	r = channel_give(c, conn, fd);
 	/* It is in @c now: our copy goes. */
-	if (r == PAIR_SENT)
+	if (r == PAIR_SENT) {
+		__atomic_store_n(&hand->number, conn->number, __ATOMIC_RELEASE);
 		(void)close(fd);
+		__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
+	}
 	__atomic_store_n(&hand->fd, -1, __ATOMIC_RELEASE);
 	switch (r) {
 	case PAIR_SENT:
 		c->endpoint->rest_ms = 0;
-		__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
 		if (conn->accept_ns)
 			histogram_add(&c->endpoint->dispatch->handed,
 				      loop_clock_ns() - conn->accept_ns);

@@ -9,6 +9,8 @@
 struct kept_hand {
 	int32_t fd;	     /* a connection that is being sent; -1: none is */
 	uint64_t channel;    /* ... into the one of this id */
+	uint64_t number;     /* once it was sent: message .. of it, as handoff_page::closed */
+	uint64_t given;	     /* the broker was killed when it had closed .fd: then .number; or 0 */
 	uint64_t crashed_ns; /* when the broker ended without having been told to; 0: it has not */
 	uint64_t crashes_ns[3]; /* the last of these times, in turn */
 	uint64_t n_crashes;

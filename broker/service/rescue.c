@@ -56,6 +56,10 @@ static void recount(struct broker *b, struct channel *c)
 
 void rescue_counts(struct broker *b)
 {
+	struct channel *last = returned_from(b, b->hand->channel);
+
+	if (last && last->page.map->closed < b->hand->given)
+		last->page.map->closed = b->hand->given;
 	list_for_each (struct service, s, &b->services, link)
 		list_for_each (struct taker, t, &s->dispatch.takers, link)
 			list_for_each (struct channel, c, &t->channels, link)

@@ -90,6 +90,18 @@ def a_connection_that_a_child_of_a_worker_has_is_given_to_nobody_else():
 
 
 @test
+def a_connection_whose_copy_it_has_just_closed_is_counted():
+    broker = serve(listen="{port}")
+    wait_shadow(broker)
+    with Strace(broker.main_pid, "close", inject="close:delay_exit=60000000:when=1") as s:
+        assert http_get(broker.port).status == 200
+        wait_until(lambda: s.lines("DELAYED"))
+        send_signal(broker.main_pid, signal.SIGKILL)
+    taken_over(broker)
+    assert balanced(broker)["accepted"] == 1
+
+
+@test
 def after_the_third_end_within_ten_seconds_the_workers_end_in_order():
     broker = serve(listen="{port}", drain_timeout="30s")
     sock, pid = hold(broker.port)
