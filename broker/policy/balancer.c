@@ -1,5 +1,7 @@
 #include "balancer.h"
 
+#include "base/hash.h"
+
 static struct balancer_member *member_of(struct list *link)
 {
 	return container_of(link, struct balancer_member, link);
@@ -226,10 +228,6 @@ uint32_t balancer_source_hash(const struct handoff_conn *conn)
 {
 	const bool no_address = conn->peer.family == HANDOFF_UNIX;
 	const uint8_t *bytes = no_address ? (const uint8_t *)&conn->id : conn->peer.ip;
-	size_t n = conn->peer.family == 4 ? 4 : 8;
-	uint32_t h = 2166136261u; /* FNV-1a */
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ bytes[i]) * 16777619u;
-	return h;
+	return hash_add(HASH_BEGIN, bytes, conn->peer.family == 4 ? 4 : 8);
 }

@@ -1,6 +1,7 @@
 #include "event_ring.h"
 
 #include <string.h>
+#include "base/hash.h"
 
 void event_ring_init(struct event_ring *r)
 {
@@ -31,18 +32,11 @@ static void make_room(struct event_ring *r)
 	drop(r, oldest);
 }
 
-static uint32_t hash(uint32_t h, const char *text)
-{
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 16777619u; /* FNV-1a */
-	return h;
-}
-
 void event_ring_add(struct event_ring *r, int64_t at_ms, const char *word, const char *name,
 		    const char *text, size_t len)
 {
 	struct event *e = len <= EVENT_RING_BYTES ? malloc(sizeof(*e) + len) : NULL;
-	uint32_t kind = hash(hash(2166136261u, word), name ? name : "");
+	uint32_t kind = hash_add_text(hash_add_text(HASH_BEGIN, word), name ? name : "");
 
 	r->next++;
 	if (!e)

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include "base/fd.h"
+#include "base/hash.h"
 #include "sys/retire.h"
 #include "sys/safe_path.h"
 #include "sys/starter.h"
@@ -15,17 +16,13 @@ char *rundir_default(const char *config_file)
 {
 	char real[PATH_MAX];
 	const char *runtime = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
-	uint32_t h = 2166136261u; /* FNV-1a of the file's real path */
 	char *path = NULL, name[32];
 	int n;
 
-	if (config_file && realpath(config_file, real)) {
-		for (const char *c = real; *c; c++)
-			h = (h ^ (unsigned char)*c) * 16777619u;
-		snprintf(name, sizeof(name), "%08x", h);
-	} else {
+	if (config_file && realpath(config_file, real))
+		snprintf(name, sizeof(name), "%08x", hash_add_text(HASH_BEGIN, real));
+	else
 		snprintf(name, sizeof(name), "pid-%d", (int)starter_pid());
-	}
 	if (runtime && *runtime == '/')
 		n = asprintf(&path, "%s/broker/%s", runtime, name);
 	else
