@@ -5,12 +5,14 @@
 #include "base/fd.h"
 #include "base/words.h"
 #include "sys/config_file.h"
+#include "sys/log.h"
 #include "sys/name_service.h"
 #include "sys/starter.h"
 #include "sys/user.h"
 #include "worker/command.h"
 
 #define LIMIT_MS 20000 /* of one answer: several modules may each wait for a server */
+#define SLOW_MS	 1000
 
 #define SIZE sizeof(((struct conf_names *)NULL)->of[0])
 
@@ -178,11 +180,29 @@ static void go_on(struct names *n)
 		int r = n->asker.broker->stopping ? 0 : begin(n, NULL, &error);
 
 		n->round++;
-		if (n->asker.pid)
+		if (n->asker.pid) {
+			loop_timer_arm(&n->asker.broker->loop, &n->slow, SLOW_MS);
 			return;
+		}
 		r = finish(n, r, 0, &error);
 		tell(n, r, error.text);
 	}
+}
+
+static void slow_expired(struct loop_timer *timer)
+{
+	const struct names *n = container_of(timer, struct names, slow);
+	const size_t at = n->got / SIZE;
+	const char *kind, *name;
+
+	if (at >= n->answers->n)
+		return; /* all are there, and it is about to end */
+	kind = n->answers->of[at].is_group ? "group" : "user";
+	name = n->answers->of[at].asked;
+	log_event(LEVEL_WARN, "look-up", LOG_STR("kind", kind), LOG_STR("name", name),
+		  LOG_MSG("%s \"%s\" is looked up, and the name service has not answered for %d s: "
+			  "the reload waits for it, at most %d s",
+			  kind, name, SLOW_MS / MSEC_PER_SEC, LIMIT_MS / MSEC_PER_SEC));
 }
 
 static void answered(struct helper *h, const char *bytes, size_t size)
@@ -196,15 +216,20 @@ static void answered(struct helper *h, const char *bytes, size_t size)
 	to[size] = '\0';
 	n->got += size;
 	/* The limit is that of one answer. */
-	if (n->got / SIZE > before)
+	if (n->got / SIZE > before) {
 		loop_timer_arm(&h->broker->loop, &h->limit, LIMIT_MS);
+		loop_timer_arm(&h->broker->loop, &n->slow, SLOW_MS);
+	}
 }
 
 static void ended(struct helper *h, int status)
 {
 	struct names *n = container_of(h, struct names, asker);
 	STRBUF(error, 1024);
-	int r = finish(n, status == HELPER_KILLED ? -ETIMEDOUT : 0, status, &error);
+	int r;
+
+	loop_timer_disarm(&n->slow);
+	r = finish(n, status == HELPER_KILLED ? -ETIMEDOUT : 0, status, &error);
 
 	tell(n, r, error.text);
 	go_on(n);
@@ -214,6 +239,7 @@ void names_init(struct names *n, struct broker *b)
 {
 	list_init(&n->waiters);
 	helper_init(&n->asker, b, NULL);
+	loop_timer_init(&n->slow, slow_expired);
 	n->asker.wrote = answered;
 	n->asker.ended = ended;
 }
@@ -228,6 +254,7 @@ void names_want(struct names *n, struct names_waiter *waiter)
 void names_stop(struct names *n)
 {
 	helper_kill(&n->asker);
+	loop_timer_disarm(&n->slow);
 	free(n->answers);
 	n->answers = NULL;
 	go_on(n);

@@ -21,6 +21,7 @@ struct names {
 	struct list waiters; /* names_waiter::link, by their rounds */
 	unsigned round;	     /* of the look-up that runs, or was the last */
 	struct helper asker;
+	struct loop_timer slow; /* it is said what is asked, when that has taken so long */
 };
 
 /* .file is set. */

@@ -163,6 +163,19 @@ def clients_are_served_and_requests_answered_while_a_reload_looks_users_up():
 
 
 @test
+def a_look_up_that_takes_long_is_said_once():
+    names = Names()
+    broker = names.broker()
+    names.hang_in_a_reload(broker)
+    said = broker.wait_event("look-up", kind="user", name=USER)["message"]
+    assert "the reload waits" in said, said
+    names.is_not("slow")
+    broker.wait_event("reload-done", service="web")
+    broker.reload_and_wait()
+    assert len(broker.events("look-up")) == 1, broker.events("look-up")
+
+
+@test
 def any_number_of_signals_while_users_are_looked_up_are_one_reload_more():
     names = Names()
     broker = names.broker()
