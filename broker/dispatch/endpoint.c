@@ -44,10 +44,9 @@ static enum give_result offer(struct channel *c, struct handoff_conn *conn, int 
 	hand->channel = c->id;
 	__atomic_store_n(&hand->fd, fd, __ATOMIC_RELEASE);
 	r = channel_give(c, conn, fd);
-	/* It is in @c now: our copy goes. */
 	if (r == PAIR_SENT) {
 		__atomic_store_n(&hand->number, conn->number, __ATOMIC_RELEASE);
-		(void)close(fd);
+		(void)close(fd); /* it is in @c now */
 		__atomic_store_n(&c->page.map->closed, conn->number, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&hand->fd, -1, __ATOMIC_RELEASE);
