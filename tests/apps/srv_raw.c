@@ -5,6 +5,8 @@
  */
 #include "app.h"
 
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -37,6 +39,7 @@ static void on_signal(int sig)
 static void check_signals(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
+	struct epoll_event event;
 	sigset_t all, before, now;
 
 	sigfillset(&all);
@@ -57,6 +60,12 @@ static void check_signals(void)
 	NEED(sigprocmask(SIG_SETMASK, &all, &before) == 0 && raise(SIGUSR1) == 0);
 	sigdelset(&all, SIGUSR1);
 	NEED(sigsuspend(&all) < 0 && errno == EINTR && n_signals == 2);
+	NEED(raise(SIGUSR1) == 0 && ppoll(NULL, 0, NULL, &all) < 0 && errno == EINTR &&
+	     n_signals == 3);
+	NEED(raise(SIGUSR1) == 0 && pselect(0, NULL, NULL, NULL, NULL, &all) < 0 &&
+	     errno == EINTR && n_signals == 4);
+	NEED(raise(SIGUSR1) == 0 && epoll_pwait(epoll_create1(0), &event, 1, -1, &all) < 0 &&
+	     errno == EINTR && n_signals == 5);
 	NEED(sigprocmask(SIG_SETMASK, &before, NULL) == 0);
 }
 

@@ -4,6 +4,7 @@
 #include "trap/filter.h"
 
 #define ARCH 0xc000003eu
+#define ANY  (-1)
 enum { TRAPPED = 0x00030000, ALLOWED = 0x7fff0000 };
 
 static const int calls[] = { 49, 50, 288 };
@@ -11,10 +12,17 @@ static const int calls[] = { 49, 50, 288 };
 static struct filter_instruction filter[FILTER_MAX];
 static size_t n;
 
+static void build_if(const struct trap_params *text, const struct filter_condition *condition)
+{
+	n = filter_build(text, ARCH, calls, sizeof(calls) / sizeof(calls[0]), condition, filter);
+	CHECK(n > 0 && n <= FILTER_MAX);
+}
+
 static void build(const struct trap_params *text, int fd)
 {
-	n = filter_build(text, ARCH, calls, sizeof(calls) / sizeof(calls[0]), fd, filter);
-	CHECK(n > 0 && n <= FILTER_MAX);
+	const struct filter_condition is_it = { .value = (uint32_t)fd };
+
+	build_if(text, fd == ANY ? NULL : &is_it);
 }
 
 /* What the kernel makes of it: struct seccomp_data, and the few instructions that are used. */
@@ -70,7 +78,7 @@ TEST(only_the_calls_from_the_text_are_trapped)
 		{ 49, ARCH - 1, 0x401000, ALLOWED },
 	};
 
-	build(&two, FILTER_ANY);
+	build(&two, ANY);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		CHECK_EQ(run(cases[i].nr, cases[i].arch, cases[i].pointer, 99), cases[i].want);
 }
@@ -85,6 +93,16 @@ TEST(or_only_those_of_one_descriptor)
 	CHECK_EQ(run(49, ARCH, 0x500000, 7), ALLOWED);
 	/* An int, with whatever the program has left in the upper half of the register. */
 	CHECK_EQ(run(49, ARCH, 0x401000, 0xdead00000007), TRAPPED);
+}
+
+TEST(or_only_those_with_an_argument)
+{
+	const struct filter_condition given = { .argument = 0, .differs = true };
+
+	build_if(&two, &given);
+	CHECK_EQ(run(49, ARCH, 0x401000, 0), ALLOWED);
+	CHECK_EQ(run(49, ARCH, 0x401000, 0x7ffe1000), TRAPPED);
+	CHECK_EQ(run(49, ARCH, 0x500000, 0x7ffe1000), ALLOWED);
 }
 
 TEST(as_many_ranges_as_there_may_be)
@@ -123,7 +141,7 @@ TEST(it_is_cut_where_the_upper_half_of_an_address_changes)
 	CHECK_EQ(text.n_ranges, 3);
 	CHECK(text.text[0].to == 0x200000000 && text.text[1].to == 0x300000000);
 	CHECK(text.text[2].from == 0x300000000 && text.text[2].to == 0x300001000);
-	build(&text, FILTER_ANY);
+	build(&text, ANY);
 	CHECK_EQ(run(49, ARCH, 0x1fffff800, 0), TRAPPED);
 	CHECK_EQ(run(49, ARCH, 0x200000000, 0), TRAPPED);
 	CHECK_EQ(run(49, ARCH, 0x2ffffff00, 0), TRAPPED);

@@ -33,7 +33,8 @@ static struct filter_instruction end(uint32_t action)
 }
 
 size_t filter_build(const struct trap_params *text, uint32_t arch, const int *calls, size_t n_calls,
-		    int fd, struct filter_instruction ret[FILTER_MAX])
+		    const struct filter_condition *condition,
+		    struct filter_instruction ret[FILTER_MAX])
 {
 	struct filter_instruction *f = ret;
 
@@ -44,9 +45,12 @@ size_t filter_build(const struct trap_params *text, uint32_t arch, const int *ca
 	for (size_t i = 0; i < n_calls; i++)
 		*f++ = test(IF_EQUAL, (uint64_t)calls[i], n_calls - i, 0);
 	*f++ = end(ALLOW);
-	if (fd != FILTER_ANY) {
-		*f++ = load(FIRST);
-		*f++ = test(IF_EQUAL, (uint64_t)fd, 0, 5 * text->n_ranges);
+	if (condition) {
+		size_t none = 5 * text->n_ranges;
+
+		*f++ = load(FIRST + 8 * condition->argument);
+		*f++ = test(IF_EQUAL, condition->value, condition->differs ? none : 0,
+			    condition->differs ? 0 : none);
 	}
 	for (size_t i = 0; i < text->n_ranges; i++) {
 		size_t trap = 5 * (text->n_ranges - i) - 4;

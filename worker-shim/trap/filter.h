@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "params.h"
 
@@ -15,13 +16,19 @@ struct filter_instruction {
 };
 
 #define FILTER_CALLS 16
-#define FILTER_MAX   (8 + FILTER_CALLS + 5 * TRAP_RANGES)
+#define FILTER_MAX   (9 + FILTER_CALLS + 5 * TRAP_RANGES)
 
-#define FILTER_ANY (-1)
+/* The lower half of an argument must be, or with @differs must not be, @value. */
+struct filter_condition {
+	unsigned argument; /* from 0 */
+	uint32_t value;
+	bool differs;
+};
 
 /*
  * Writes a filter for @n_calls system calls, by their numbers on architecture @arch, that come from
- * @text. @fd: only if it is their first argument; FILTER_ANY: in any case. Returns the length.
+ * @text, if @condition holds; NULL: in any case. Returns the length.
  */
 size_t filter_build(const struct trap_params *text, uint32_t arch, const int *calls, size_t n_calls,
-		    int fd, struct filter_instruction ret[FILTER_MAX]);
+		    const struct filter_condition *condition,
+		    struct filter_instruction ret[FILTER_MAX]);

@@ -64,13 +64,15 @@ static const int of_listener[] = {
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 static_assert(N(always) <= FILTER_CALLS && N(of_listener) <= FILTER_CALLS, "they fit");
 
-static long add_filter(const int *calls, size_t n_calls, int fd, int flags)
+static long add_filter(const int *calls, size_t n_calls, const struct filter_condition *condition,
+		       int flags)
 {
 	struct filter_instruction filter[FILTER_MAX];
 	struct kernel_filter program = { .at = filter };
 	long r;
 
-	program.n = (uint16_t)filter_build(&trap_params, ARCH_AUDIT, calls, n_calls, fd, filter);
+	program.n =
+		(uint16_t)filter_build(&trap_params, ARCH_AUDIT, calls, n_calls, condition, filter);
 	r = RAW(seccomp, SET_FILTER, flags, (long)&program);
 	/* Without privileges, only for one that can gain none. */
 	if (r == -EACCES) {
@@ -90,11 +92,13 @@ static _Atomic int numbers[NUMBERS]; /* fd + 1; 0: none */
 
 static void filter_number(int fd)
 {
+	const struct filter_condition is_it = { .argument = 0, .value = (uint32_t)fd };
+
 	for (size_t i = 0; i < NUMBERS; i++) {
 		int none = 0;
 
 		if (atomic_compare_exchange_strong(&numbers[i], &none, fd + 1)) {
-			(void)add_filter(of_listener, N(of_listener), fd, ALL_THREADS);
+			(void)add_filter(of_listener, N(of_listener), &is_it, ALL_THREADS);
 			return;
 		}
 		if (none == fd + 1)
@@ -135,15 +139,59 @@ static long change_mask(const long a[6], ucontext_t *uc)
 	return 0;
 }
 
-/* Handlers that run meanwhile have this mask, too. */
-static long wait_for_signal(const long a[6])
+/* Handlers that run while the call waits have the mask that is argument @at, too. */
+static long call_with_mask(long nr, const long a[6], int at)
 {
+	struct {
+		const unsigned long *set;
+		size_t size;
+	} pair;
+	long changed[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
 	unsigned long set;
 
-	if (!a[0] || a[1] != sizeof(set))
-		return arch_call(SYS_rt_sigsuspend, a);
-	set = *(const unsigned long *)a[0] & ~SIGSYS_BIT;
-	return RAW(rt_sigsuspend, (long)&set, sizeof(set));
+	if (nr == SYS_pselect6) {
+		pair.set = *(const unsigned long *const *)a[at];
+		pair.size = sizeof(set);
+		changed[at] = (long)&pair;
+		if (!pair.set)
+			return arch_call(nr, a);
+		set = *pair.set & ~SIGSYS_BIT;
+		pair.set = &set;
+	} else {
+		set = *(const unsigned long *)a[at] & ~SIGSYS_BIT;
+		changed[at] = (long)&set;
+	}
+	return arch_call(nr, changed);
+}
+
+/* Which wait with a mask, and the argument that is it. */
+static int mask_argument(long nr)
+{
+	switch (nr) {
+	case SYS_rt_sigsuspend:
+		return 0;
+	case SYS_ppoll:
+		return 3;
+	case SYS_epoll_pwait:
+		return 4;
+	case SYS_pselect6:
+		return 5;
+	}
+	return -1;
+}
+
+/* A program in Go has none. */
+static void filter_waits(void)
+{
+	static const int waits[] = { SYS_ppoll, SYS_epoll_pwait, SYS_pselect6 };
+
+	for (size_t i = 0; i < N(waits); i++) {
+		const struct filter_condition has_mask = {
+			.argument = (unsigned)mask_argument(waits[i]), .differs = true
+		};
+
+		(void)add_filter(&waits[i], 1, &has_mask, 0);
+	}
 }
 
 static long change_action(const long a[6])
@@ -174,7 +222,10 @@ static long answer(long nr, const long a[6], ucontext_t *uc)
 	case SYS_rt_sigprocmask:
 		return change_mask(a, uc);
 	case SYS_rt_sigsuspend:
-		return wait_for_signal(a);
+	case SYS_ppoll:
+	case SYS_epoll_pwait:
+	case SYS_pselect6:
+		return call_with_mask(nr, a, mask_argument(nr));
 	}
 	r = hook_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (r < 0)
@@ -229,10 +280,12 @@ long trap_init(void)
 		(*f)();
 	r = RAW(rt_sigaction, SIGSYS, (long)&action, 0, sizeof(mask));
 	if (r == 0)
-		r = add_filter(always, N(always), FILTER_ANY, 0);
+		r = add_filter(always, N(always), NULL, 0);
 	if (r < 0)
 		return r;
 	(void)RAW(rt_sigprocmask, SIG_UNBLOCK, (long)&mask, 0, sizeof(mask));
+	if (!trap_params.small_stacks)
+		filter_waits();
 	for (int fd = 0; fd < table_end; fd++)
 		filter_if_socket(fd);
 	return 0;

@@ -12,6 +12,7 @@ GROUPS = {
     "Mail, files, shells, chat and other protocols": net.ROWS,
     "Programs that are started with their sockets": activated.ROWS,
     "Programs on Unix sockets": unix.ROWS,
+    "Go, with backend = trap": languages.GO,
     "Refused": languages.REFUSED,
 }
 ROWS = [row for rows in GROUPS.values() for row in rows]

@@ -272,9 +272,31 @@ def go(name, apt, command):
     )
 
 
+TRAP = {"backend": "trap"}
+
+GO = [
+    Row(
+        "Caddy", "`admin off`, or the workers share that port, too", apt="caddy", keys=TRAP,
+        command="caddy run --adapter caddyfile --config {dir}/Caddyfile", ask=http(rb"hello@ID@", "/?id=@ID@"),
+        files={"Caddyfile": """
+{
+    admin off
+    auto_https off
+}
+:{port} {
+    bind 127.0.0.1
+    respond "hello{query.id}"
+}
+"""},
+    ),
+    Row(
+        "nats-server", "each worker is a server of its own: clients of two do not hear each other", apt="nats-server",
+        keys=TRAP, command="nats-server -a 127.0.0.1 -p {port}", broken="nats-server -a 127.0.0.1 -p {port} --nonsense",
+        ask=Talk((b"", rb"^INFO "), (b"CONNECT {\"verbose\":false}\r\nSUB @ID@ 1\r\nPUB @ID@ 2\r\nhi\r\n", rb"MSG @ID@ 1 2\r\nhi")),
+    ),
+]
+
 REFUSED = [
-    go("Caddy", "caddy", "caddy respond --listen 127.0.0.1:{port}"),
     go("Prometheus", "prometheus", "prometheus --web.listen-address=127.0.0.1:{port}"),
     go("etcd", "etcd-server", "etcd --data-dir {dir}"),
-    go("nats-server", "nats-server", "nats-server -p {port}"),
 ]
