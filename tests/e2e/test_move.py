@@ -201,11 +201,39 @@ def old_and_new(broker):
     return old
 
 
+def swapped(broker, old):
+    """The library has put a pair in the place of each connection of the old workers."""
+    wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+
+
+WITNESS = "[service:witness]\ncommand = python3 %s/tests/apps/py_echo.py {port2}\n" % ROOT + (
+    "workers = 1\nmove = auto\ndrain_timeout = 1h\ndrain_idle = off\n")
+
+
+def beside_a_witness(command, **keys):
+    """A service, and another one whose connections move: when they do, all services were told."""
+    keys = dict({"drain_timeout": "1h", "drain_idle": "off"}, **keys)
+    lines = ["%s = %s" % k for k in keys.items()]
+    return Broker(text="\n".join(["[service:web]", "command = " + " ".join(command), *lines, WITNESS]))
+
+
+def all_were_told(broker):
+    """A reload whose old workers were told, or would have been: a worker that drains later was."""
+    old = pids(broker)
+    broker.reload_and_wait(service="web")
+    broker.wait_event("reload-done", service="witness")
+    seen = Plain(broker, port=broker.port2)
+    ask(broker, "restart witness.0")
+    seen.moves({seen.pid})
+    seen.close()
+    return old
+
+
 class Plain:
     """A connection that is used by hand."""
 
-    def __init__(self, broker, first="GET /echo HTTP/1.1\r\n\r\n", source="127.0.0.1"):
-        self.sock = socket.create_connection(("127.0.0.1", broker.port), 30, (source, 0))
+    def __init__(self, broker, first="GET /echo HTTP/1.1\r\n\r\n", source="127.0.0.1", port=None):
+        self.sock = socket.create_connection(("127.0.0.1", port or broker.port), 30, (source, 0))
         self.file = self.sock.makefile("rb")
         self.pid = self.ask(first) if first else None
 
@@ -224,15 +252,12 @@ class Plain:
         return pid
 
     def moves(self, old):
-        """It does, after so many requests, and the old worker has it no more."""
-        for _ in range(10):
-            if self.ask() not in old:
-                return
-            time.sleep(0.1)
-        raise AssertionError("it has not moved")
+        """It does, after some requests, and the old worker has it no more."""
+        wait_until(lambda: self.ask() not in old)
 
     def stays(self, old):
-        return all(self.ask() in old for _ in range(5) if not time.sleep(0.1))
+        """Though each request but the first would take it along."""
+        return all(self.ask() in old for _ in range(5))
 
     def close(self):
         self.file.close()
@@ -250,9 +275,7 @@ def what_cannot_go_on_stays_and_is_served():
         pass
     wait_until(lambda: proc.held_connections(pids(broker), broker.port) == 5)
     old = old_and_new(broker)
-    time.sleep(1)
-    # The library has put a pair in the place of each of them.
-    assert proc.held_connections(old, broker.port) == 0
+    swapped(broker, old)
     upgraded.sock.sendall(b"a" * 500)
     assert upgraded.file.read(500) == b"a" * 500
     two = "GET /echo?ms=50 HTTP/1.1\r\n\r\n" * 2
@@ -283,7 +306,7 @@ def a_half_closed_client_gets_its_answer_from_whoever_has_the_request():
     broker = mover()
     a, b = Plain(broker), Plain(broker)
     old = old_and_new(broker)
-    time.sleep(0.5)
+    swapped(broker, old)
     for plain in (a, b):
         plain.sock.sendall(b"GET /echo?ms=100 HTTP/1.1\r\n\r\n")
         plain.sock.shutdown(socket.SHUT_WR)
@@ -294,14 +317,14 @@ def a_half_closed_client_gets_its_answer_from_whoever_has_the_request():
 
 @test
 def nothing_moves_with_off_and_to_nobody():
-    broker = mover(move="off")
+    broker = beside_a_witness(PYTHON, move="off")
     plain = Plain(broker)
-    old = old_and_new(broker)
-    assert plain.stays(old)
+    assert plain.stays(all_were_told(broker))
     plain.close()
     broker = mover()
     plain = Plain(broker)
     broker.signal(signal.SIGTERM)
+    broker.wait_event("worker-draining", pid=plain.pid)
     assert plain.stays({plain.pid})
     plain.close()
     broker.wait_stopped()
@@ -608,13 +631,12 @@ def a_worker_that_lies_to_the_relay_harms_nobody_else():
 
 @test
 def an_app_that_polls_and_then_blocks_in_accept_is_left_alone():
-    broker = mover(app("srv_poll"))
+    broker = beside_a_witness(app("srv_poll"), move="auto")
     sock = connect(broker.port)
     send_request(sock, "/", close=False)
     pid = read_answer(sock).pid
-    broker.reload_and_wait()
+    all_were_told(broker)
     for _ in range(5):
-        time.sleep(0.1)
         send_request(sock, "/", close=False)
         assert read_answer(sock).pid == pid
     sock.close()
