@@ -201,6 +201,10 @@ def old_and_new(broker):
     return old
 
 
+def relays(broker):
+    return [p for p in proc.descendants(broker.pid) if proc.name(p) == "broker-relay"]
+
+
 def swapped(broker, old):
     """The library has put a pair in the place of each connection of the old workers."""
     wait_until(lambda: proc.held_connections(old, broker.port) == 0)
@@ -556,7 +560,7 @@ def a_rollback_takes_clients_along():
 
 
 LIAR = """
-import array, os, select, socket, struct, sys
+import array, fcntl, os, select, socket, struct, sys, termios, time
 
 HEADER, ADDRESS, env = "HHI", "BBHI16s", os.environ
 rendezvous = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -574,15 +578,16 @@ def receive(sock):
     return data, fds
 
 _, fds = receive(rendezvous)
-rx, kept = socket.socket(fileno=fds[0]), []
+rx, kept, lied = socket.socket(fileno=fds[0]), [], False
 rx.setblocking(False)
 while True:
     select.select([rx], [], [])
     data, fds = receive(rx)
     if data[2] == 4:  # CONN
         kept.append(fds)
-    if data[2] != 9:
+    if data[2] != 9 or lied:
         continue
+    lied = True
     seat, offer = socket.socket(fileno=fds[0]), struct.pack("=HHI", 3, 10, 8)
     listener = socket.create_server(("127.0.0.1", 0))
     a, b = socket.socketpair()
@@ -595,11 +600,13 @@ while True:
         (b"x" * 400, [c.fileno(), a.fileno()]), (offer[:7], [c.fileno(), a.fileno()]),
         (offer, [c.fileno(), a.fileno()]), (offer, [d.fileno(), b.fileno()]),
         (offer, [kept[0][0], a.fileno()]), (offer, [kept[0][0], b.fileno()]),
-    ):
+    ) * 20:
         seat.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", lies))])
     for end in (c, d):
         end.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
     kept.append((a, b, c, d))
+    while struct.unpack("i", fcntl.ioctl(seat, termios.TIOCOUTQ, b"....")) != (0,):
+        time.sleep(0.01)
     print("it has lied", flush=True)
 """
 
@@ -617,9 +624,12 @@ def a_worker_that_lies_to_the_relay_harms_nobody_else():
         client.start()
     wait_for(clients, 3)
     with broker.same_fds():
-        for _ in range(2):
+        for i in range(2):
             broker.reload_and_wait()
-            broker.wait_event("output", text="it has lied")
+            broker.wait_event("output", count=i + 1, text="it has lied")
+            # Two of twelve lies are a connection that it has, twenty times.
+            held = [len(os.listdir("/proc/%d/fd" % p)) for p in relays(broker)]
+            assert held and held[0] < 200, held
             wait_for(clients, 5)
             wait_until(lambda: len(broker.events("worker-exit")) % 4 == 0)
     assert sum(e["moved"] for e in broker.events("worker-stopping") if e["service"] == "good") >= 16
