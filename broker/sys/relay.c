@@ -29,7 +29,8 @@
 struct seat {
 	struct list link; /* seats */
 	struct loop_source source;
-	int fd; /* owned; -1: the broker has closed it */
+	int fd;	   /* owned; -1: the broker has closed it */
+	bool full; /* it takes no more */
 	struct relay_seat_message as;
 	struct pins stays;
 	unsigned n_conns;
@@ -319,8 +320,11 @@ static void offered(struct loop_source *source, uint32_t events)
 	struct handoff_received got;
 	union handoff_message offer;
 
-	(void)events;
 	handoff_receive(seat->fd, &offer, sizeof(offer), MSG_DONTWAIT | MSG_CMSG_CLOEXEC, 2, &got);
+	if (got.n == 0 && !got.control && seat->full && !(events & EPOLLHUP)) {
+		loop_modify(&loop, source, 0); /* of its end we are told all the same */
+		return;
+	}
 	if (got.n == 0 && !got.control) {
 		loop_remove(&loop, source);
 		fd_closep(&seat->fd);
@@ -335,8 +339,10 @@ static void offered(struct loop_source *source, uint32_t events)
 	fd_closep(&got.fds[0]);
 	fd_closep(&got.fds[1]);
 	/* Those that can still be taken are no more than these. */
-	if (n_fds > files.rlim_cur)
+	if (n_fds > files.rlim_cur) {
+		seat->full = true;
 		(void)shutdown(seat->fd, SHUT_RD);
+	}
 }
 
 /* From now on, those of the seat that are idle are closed, as the others become so. */

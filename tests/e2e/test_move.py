@@ -371,10 +371,6 @@ def a_new_worker_that_dies_before_it_takes_a_moved_connection_loses_none():
     assert broker.stop()["moved"] == 8
 
 
-def relays(broker):
-    return [p for p in proc.descendants(broker.pid) if proc.name(p) == "broker-relay"]
-
-
 def limits(pid):
     with open("/proc/%d/status" % pid) as status:
         return next(line for line in status if line.startswith("Seccomp:"))
