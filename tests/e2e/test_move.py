@@ -515,6 +515,7 @@ def a_held_worker_gives_its_clients_away_but_for_those_that_are_pinned_to_it():
     ask(broker, "release web.0")
     # It is in the relay, and stays there.
     assert relays(broker) and pinned.stays({one})
+    assert next(w for w in workers(broker) if w["pid"] == one)["moved"] == len(some)
     pinned.close()
     wait_until(lambda: not relays(broker))
     some += clients()
@@ -525,6 +526,24 @@ def a_held_worker_gives_its_clients_away_but_for_those_that_are_pinned_to_it():
     assert mine.pid == one and mine.stays({one})
     tool.end()
     for plain in some + [mine]:
+        plain.close()
+
+
+@test
+def a_reload_is_not_waited_for_longer_than_half_of_the_drain():
+    slow = "test $BROKER_SLOT$BROKER_GENERATION = 12 && exec sleep 1000; exec python3 "
+    broker = mover(["sh", "-c", slow + "%s/tests/apps/py_echo.py {port}" % ROOT],
+                   drain_timeout="8s", start_timeout="1h")
+    clients = [Plain(broker) for _ in range(4)]
+    broker.hup()
+    old = broker.wait_event("worker-draining")["pid"]
+    began = time.monotonic()
+    mine = [plain for plain in clients if plain.pid == old]
+    for plain in mine:
+        wait_until(lambda: plain.ask() != old, 30)
+        assert time.monotonic() - began > 3.5
+    assert len(mine) == 2 and broker.wait_event("worker-stopping", pid=old)["moved"] == 2
+    for plain in clients:
         plain.close()
 
 
