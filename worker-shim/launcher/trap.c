@@ -20,12 +20,14 @@
 #include "trap/arch.h"
 
 /* What the build has made of worker-shim/trap. */
-extern const unsigned char trap_blob[], trap_blob_end[];
+extern const unsigned char trap_blob[];
+extern const uint64_t trap_blob_size;
 __asm__(".pushsection .rodata\n"
 	".balign 16\n"
 	".globl trap_blob\ntrap_blob:\n"
 	".incbin \"" TRAP_BLOB "\"\n"
-	".globl trap_blob_end\ntrap_blob_end:\n"
+	".balign 8\n"
+	".globl trap_blob_size\ntrap_blob_size: .quad . - trap_blob\n"
 	".popsection\n");
 
 static const unsigned char call_and_trap[] = ARCH_CALL_AND_TRAP;
@@ -163,7 +165,7 @@ static bool inject(struct tracee *t)
 	if (readlink("/proc/self/exe", params.launcher, sizeof(params.launcher) - 1) < 0)
 		return reason_refuse("/proc/self/exe: %s", strerror(errno));
 #endif
-	memcpy(image, trap_blob, (size_t)(trap_blob_end - trap_blob));
+	memcpy(image, trap_blob, trap_blob_size);
 	if (!find_text(t->pid, &params))
 		return false;
 	base = CALL(t, mmap, 0, (long)head->end, PROT_READ | PROT_WRITE,
