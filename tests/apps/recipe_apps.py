@@ -140,7 +140,7 @@ JOBS = PYTHON + """
 import socket
 try:
     lock = socket.socket()
-    lock.bind(("127.0.0.1", 47200))
+    lock.bind(("127.0.0.1", 4720))
     where = "runs in"
 except OSError:
     where = "is not in"

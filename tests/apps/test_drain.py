@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""drain_idle with real servers that do nothing for a drain, under clients as pools are."""
+"""drain_idle with real servers that do nothing for a drain, under clients as pools are. With move = off."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def busy_connections_are_ended(program, path, *command):
         subprocess.run(["javac", "-d", tmp(), "%s/JdkHttp.java" % HERE, "%s/JdkSocket.java" % HERE],
                        check=True)
     broker = Broker([arg.format(here=HERE, dir=tmp(), port="{port}") for arg in command],
-                    workers=2, drain_idle="1s")
+                    workers=2, drain_idle="1s", move="off")
     clients = KeepAlive(broker.port, N, rate=4, path=path)
     clients.wait_answers(4 * N)
     old = [broker.worker_pid("web.%d" % n) for n in range(2)]
