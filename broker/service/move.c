@@ -218,7 +218,9 @@ bool service_move(struct service *s)
 		if (now - w->move_ms < EACH_MS + (now - w->state_since_ms) / 16)
 			continue;
 		w->move_ms = now;
-		if (w->state == WORKER_HELD && worker_tracer(w))
+		/* Or it seems to have none: a move would hide one from the look that confirms it.
+		 */
+		if (w->found_none || (w->state == WORKER_HELD && worker_tracer(w)))
 			continue;
 		list_for_each (struct channel, c, &w->taker.channels, link)
 			tell(s->broker->mover, c);

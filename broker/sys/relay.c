@@ -242,9 +242,14 @@ static void pump(struct relayed *r)
 	if (!pass_answer(r)) {
 		/* The app has closed it. A request that has come meanwhile is not lost with it. */
 		r->pair.full = false;
-		if (r->state.state == RELAY_BETWEEN && peek(&r->real) > 0)
-			(void)pass_request(r);
-		drop(r);
+		r->began_ms -= SETTLES_MS;
+		if (r->state.state != RELAY_BETWEEN || peek(&r->real) <= 0 || !pass_request(r) ||
+		    !loop_timer_armed(&r->again)) {
+			drop(r);
+			return;
+		}
+		watch(&r->real, 0);
+		watch(&r->pair, 0);
 		return;
 	}
 	if (!pass_request(r) || (r->real.ended && r->pair.ended)) {
