@@ -35,6 +35,8 @@ def and_killed(function):
 
 def upgrade(broker, n=1):
     """`n` of them, one after the other. What the last has said."""
+    if by_kill:
+        refusal(broker, "unpin 203.0.113.1")  # what was before this answer is in the state
     pids = {w["worker"]: w["pid"] for w in workers(broker)}
     for _ in range(min(n, 2) if by_kill else n):  # it survives no third one in ten seconds
         said = kill(broker)["message"] if by_kill else told(broker, "upgrade")
