@@ -146,8 +146,7 @@ struct kept_run {
 	int control_fd, log_fd, ready_fd, web_fd[2];
 	int parent_fd, children_fd; /* as sys/starter.c has them, and the next three */
 	pid_t parent, shadow;	    /* see shadow.h */
-	uint32_t parent_number, parent_late, parent_ended;
-	uint32_t control_group;
+	uint32_t parent_number, parent_late, parent_ended, control_group;
 	bool shared, parent_stays, stopping; /* rundir::shared; root; the broker ends */
 	char given_oom_score[16];
 	uint64_t written_ns, log_lost; /* when; entries */
@@ -157,6 +156,7 @@ struct kept_run {
 	int64_t heard_ms; /* loop::heard_ms; 0: of a program that does not say */
 	int relay_fd;
 	struct kept_helper relay; /* of struct mover */
+	uint64_t relay_seats;
 };
 
 struct kept_given {

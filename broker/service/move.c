@@ -77,6 +77,7 @@ static bool start_relay(struct mover *m)
 	/* One that is about to end closes its end of the socket first. */
 	if (m->fd >= 0 || m->relay.pid)
 		return m->fd >= 0;
+	m->n_seats = 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return false;
 	m->fd = pair[0];
@@ -147,6 +148,7 @@ static bool open_seat(struct mover *m, struct channel *c, const struct handoff_m
 	theirs = pair[1];
 	if (handoff_send(m->fd, &seat, sizeof(seat), &theirs, 1, MSG_DONTWAIT) < 0)
 		fd_closep(&c->seat);
+	m->n_seats += c->seat >= 0;
 	return c->seat >= 0;
 }
 
@@ -287,7 +289,10 @@ static bool take_next(struct mover *m)
 	if (n <= 0)
 		return false;
 	if (n == sizeof(moved) && got.fd >= 0)
-		take(b, moved.channel, &got.fd);
+		take(b, moved.n, &got.fd);
+	/* It ends, unless another seat is on its way. */
+	else if (n == sizeof(moved) && !got.cut_fds && moved.n >= m->n_seats)
+		(void)shutdown(m->fd, SHUT_WR);
 	fd_closep(&got.fd);
 	return true;
 }
@@ -329,6 +334,7 @@ void mover_keep(const struct mover *m, struct kept_run *k)
 	k->relay = m->relay.kept;
 	k->relay.limit_at_ms = 0;
 	k->relay_fd = m->fd;
+	k->relay_seats = m->n_seats;
 }
 
 int mover_adopt(struct mover *m, const struct kept_run *k)
@@ -337,6 +343,7 @@ int mover_adopt(struct mover *m, const struct kept_run *k)
 		return 0;
 	m->fd = k->relay_fd;
 	m->short_until_ms = 0;
+	m->n_seats = k->relay_seats;
 	if (helper_adopt(&m->relay, &k->relay) < 0)
 		return -ENOMEM;
 	return loop_add(&m->relay.broker->loop, &m->source, m->fd, EPOLLIN);

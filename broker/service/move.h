@@ -15,6 +15,7 @@ struct mover {
 	struct helper relay;
 	int fd; /* owned: our end of its socket; -1: none runs */
 	struct loop_source source;
+	uint64_t n_seats;	/* that it was sent */
 	int64_t short_until_ms; /* descriptors or memory are short: what moves waits there */
 };
 

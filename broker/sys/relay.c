@@ -57,7 +57,9 @@ static struct loop loop;
 static struct list seats = { &seats, &seats }, conns = { &conns, &conns };
 static struct loop_source broker;
 static char buffer[64 << 10];
-static size_t n_fds; /* of connections, and for what waits in seats */
+static size_t n_fds;		 /* of connections, and for what waits in seats */
+static uint64_t n_seats, n_said; /* that came; when there was none left, the broker was told */
+static bool broker_takes = true;
 static struct rlimit files;
 
 /* --- one connection --------------------------------------------------------------------------- */
@@ -73,8 +75,6 @@ static void watch(struct side *s, uint32_t events)
 		loop_modify(&loop, &s->source, events);
 }
 
-static bool hear_broker(void);
-
 static void end_if_done(void)
 {
 	list_for_each_safe (struct seat, s, tmp, &seats, link) {
@@ -86,20 +86,23 @@ static void end_if_done(void)
 		n_fds -= SEAT_FDS;
 		free(s);
 	}
-	/* The broker cannot say any more then, but what it has said comes first. */
-	if (list_empty(&seats) && broker.fd >= 0) {
-		(void)shutdown(RELAY_FD, SHUT_RD);
-		while (hear_broker())
-			;
+	if (!list_empty(&seats))
+		return;
+	if (broker.fd >= 0 && n_seats > n_said) {
+		const struct relay_moved_message done = { .n = n_seats };
+
+		/* There is nothing else to do, so this may wait until the broker has room. */
+		(void)handoff_send(RELAY_FD, &done, sizeof(done), NULL, 0, 0);
+		n_said = n_seats;
 	}
-	loop.stop = list_empty(&seats);
+	loop.stop = broker.fd < 0;
 }
 
 /* The broker has not changed its mind, nor ended. */
 static bool may_move(const struct relayed *r)
 {
-	return broker.fd >= 0 && list_find(const struct seat, s, &seats, link,
-					   s->fd >= 0 && s->as.channel == r->seat->as.channel);
+	return broker_takes && list_find(const struct seat, s, &seats, link,
+					 s->fd >= 0 && s->as.channel == r->seat->as.channel);
 }
 
 static void drop(struct relayed *r)
@@ -181,11 +184,14 @@ static bool pass_answer(struct relayed *r)
 /* The connection goes to the broker. False: it does not, for now. */
 static bool give(struct relayed *r)
 {
-	const struct relay_moved_message moved = { .channel = r->seat->as.channel };
+	const struct relay_moved_message moved = { .n = r->seat->as.channel };
+	int e;
 
 	/* Else its registration would live on, and the broker closes its copy. */
 	watch(&r->real, 0);
-	return handoff_send(broker.fd, &moved, sizeof(moved), &r->real.fd, 1, MSG_DONTWAIT) == 0;
+	e = handoff_send(RELAY_FD, &moved, sizeof(moved), &r->real.fd, 1, MSG_DONTWAIT);
+	broker_takes = e != -EPIPE && e != -ECONNRESET;
+	return e == 0;
 }
 
 static void wait_for(struct relayed *r, int64_t ms)
@@ -219,6 +225,7 @@ static bool pass_request(struct relayed *r)
 		moves = v.what == RELAY_MOVE && may_move(r);
 		if (moves && now - r->began_ms >= SETTLES_MS && give(r))
 			return false;
+		moves &= broker_takes;
 		if (moves || (v.what == RELAY_WAIT && n < (ssize_t)sizeof(buffer) &&
 			      (!r->waits_ms || now - r->waits_ms < LATE_MS))) {
 			wait_for(r, moves ? AGAIN_MS : LOOK_MS);
@@ -392,27 +399,20 @@ static void open_seat(const struct relay_seat_message *m, int *fd)
 	n_fds += SEAT_FDS;
 }
 
-/* False: it has said nothing more. */
-static bool hear_broker(void)
+static void broker_says(struct loop_source *source, uint32_t events)
 {
 	struct relay_seat_message m;
 	struct pair_message got;
 	ssize_t n = pair_receive_any(RELAY_FD, &m, sizeof(m), MSG_DONTWAIT, &got);
 
+	(void)events;
+	n_seats += n > 0;
 	if (n == sizeof(m) && got.fd >= 0)
 		open_seat(&m, &got.fd);
 	fd_closep(&got.fd);
 	if (n == 0 || (n < 0 && n != -EAGAIN))
-		loop_remove(&loop, &broker);
-	return n > 0;
-}
-
-static void broker_says(struct loop_source *source, uint32_t events)
-{
-	(void)source;
-	(void)events;
-	if (!hear_broker() && broker.fd < 0)
-		end_if_done();
+		loop_remove(&loop, source);
+	end_if_done();
 }
 
 static void signalled(struct loop *l, int signo)

@@ -9,7 +9,8 @@
  * So a side that is slow makes the other one wait, and what moves is as the client has sent it.
  *
  * One such process is enough for all workers. Of a channel without an open seat, no connection
- *moves any more. The process ends when there is no seat and no connection.
+ * moves any more. When there is no seat and no connection, it says so, and ends if the broker
+ *closes its socket then: another seat may be on its way.
  */
 #pragma once
 
@@ -31,9 +32,12 @@ struct relay_seat_message {
 	struct kept_pin stays[RELAY_STAYS_MAX]; /* whose clients stay */
 };
 
-/* From it, with a descriptor: this connection may go to another worker than that of @channel. */
+/*
+ * From it. With a descriptor: this connection may go to another worker than that of channel @n.
+ * Without one: it has nothing to do any more, and has had @n seats.
+ */
 struct relay_moved_message {
-	uint64_t channel;
+	uint64_t n;
 };
 
 /* That process, which may make the calls of the broker alone, by @seccomp. Its exit status. */

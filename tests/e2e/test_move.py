@@ -444,6 +444,28 @@ def the_relay_goes_on_with_the_next_broker():
 
 
 @test
+def a_relay_that_was_about_to_end_serves_the_next_drain():
+    broker = mover()
+    ask(broker, "hold web.0 --move")
+    relay = wait_until(lambda: relays(broker))[0]
+    # It hears of both at once: that its last worker has gone, and of another one.
+    proc.stop_process(relay)
+    held = workers(broker)[0]["pid"]
+    os.kill(held, signal.SIGKILL)
+    broker.wait_event("worker-exit", pid=held)
+    wait_until(lambda: len(pids(broker)) == 2)
+    plain = Plain(broker)
+    old = old_and_new(broker)
+    wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+    os.kill(relay, signal.SIGCONT)
+    plain.moves(old)
+    plain.close()
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+    wait_until(lambda: not relays(broker))
+
+
+@test
 def busy_clients_notice_no_reload_in_which_the_broker_is_killed():
     broker = mover()
     clients = start(broker, 16)
