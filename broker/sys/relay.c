@@ -245,21 +245,19 @@ static bool pass_request(struct relayed *r)
 /* As far as it goes. The answer first: it may be what a request waits for. */
 static void pump(struct relayed *r)
 {
+	bool closed;
+
 	loop_timer_disarm(&r->again);
-	if (!pass_answer(r)) {
-		/* The app has closed it. A request that has come meanwhile is not lost with it. */
+	closed = !pass_answer(r);
+	/* The app has closed it. A request that has come meanwhile is not lost with it. */
+	if (closed && r->state.state == RELAY_BETWEEN && peek(&r->real) > 0) {
 		r->pair.full = false;
-		r->began_ms -= SETTLES_MS;
-		if (r->state.state != RELAY_BETWEEN || peek(&r->real) <= 0 || !pass_request(r) ||
-		    !loop_timer_armed(&r->again)) {
-			drop(r);
-			return;
-		}
-		watch(&r->real, 0);
-		watch(&r->pair, 0);
-		return;
+		r->pair.ended = true;
+		closed = !pass_request(r) || !loop_timer_armed(&r->again);
+	} else if (!closed) {
+		closed = !pass_request(r) || (r->real.ended && r->pair.ended);
 	}
-	if (!pass_request(r) || (r->real.ended && r->pair.ended)) {
+	if (closed) {
 		drop(r);
 		return;
 	}
