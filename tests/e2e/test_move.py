@@ -440,7 +440,7 @@ def the_relay_goes_on_with_the_next_broker():
 
     def upgrade():
         broker.signal(signal.SIGUSR2)
-        broker.wait_event("upgrade", workers=4)
+        broker.wait_event("upgrade", unadopted=0)
 
     for replace in (upgrade, lambda: shadow.kill(broker)):
         plain = Plain(broker)
