@@ -72,6 +72,7 @@ enum handoff_type {
 enum handoff_backend {
 	HANDOFF_BACKEND_PRELOAD = 1,
 	HANDOFF_BACKEND_NATIVE = 2, /* it speaks the protocol itself */
+	HANDOFF_BACKEND_TRAP = 3,   /* the library as signals see it: worker-shim/trap */
 };
 
 /* First in every message. */

@@ -76,7 +76,7 @@ static bool is_interpreter(const char *base)
 
 bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 {
-	const char *end = report + strlen(report), *verdict;
+	const char *end = report + strlen(report), *verdict, *backend;
 	struct strbuf *out = &ret->json;
 	bool served;
 
@@ -94,7 +94,10 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	ret->is_missing = !strcmp(verdict, "missing");
 	json_object(out, NULL);
 	json_bool(out, "served", served);
-	json_str(out, "backend", served ? doctor_value(report, end, "backend") : NULL);
+	backend = served ? doctor_value(report, end, "backend") : NULL;
+	/* What is executed for each connection is not trapped. */
+	json_str(out, "backend",
+		 backend && ret->is_inetd && !strcmp(backend, "trap") ? NULL : backend);
 	json_str(out, "mode",
 		 !served			    ? NULL
 		 : ret->is_inetd || ret->only_reads ? "inetd"
@@ -249,6 +252,11 @@ static void add_notes(struct answer *a)
 	note(a, p,
 	     "{it is linked to liburing: if it accepts through io_uring, that must be switched "
 	     "off; accepting that way cannot be brokered$io_uring}");
+	if (!strcmp(json_doc_text(a->all, "backend"), "trap"))
+		note(a, p,
+		     "it makes its system calls itself{, being written in Go$go}, so that no "
+		     "library "
+		     "sees them: they are trapped in it (backend = trap)");
 	/* The first script is the path. */
 	if (json_doc_first(json_doc_member(p, "scripts")) && json_doc_truth(a->all, "served"))
 		note(a, p,

@@ -340,6 +340,17 @@ bool channel_hear(struct channel *c)
 	return __atomic_load_n(&c->page.map->leaving, __ATOMIC_ACQUIRE) != 0;
 }
 
+const char *channel_backend(const struct channel *c)
+{
+	static const char *const words[] = {
+		[HANDOFF_BACKEND_PRELOAD] = "preload",
+		[HANDOFF_BACKEND_NATIVE] = "native",
+		[HANDOFF_BACKEND_TRAP] = "trap",
+	};
+
+	return c->backend < ARRAY_SIZE(words) ? words[c->backend] : NULL;
+}
+
 bool channel_is_accepting(const struct channel *c)
 {
 	return c->page.fd >= 0 && __atomic_load_n(&c->page.map->accepting, __ATOMIC_RELAXED) > 0;

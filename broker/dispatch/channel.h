@@ -57,6 +57,9 @@ unsigned channel_look(struct channel *c);
  */
 bool channel_hear(struct channel *c);
 
+/* What its worker says that it is, in a word: enum handoff_backend; NULL: not known. */
+const char *channel_backend(const struct channel *c);
+
 /* Whether a thread of its worker waits in accept, as the worker says. */
 bool channel_is_accepting(const struct channel *c);
 

@@ -405,12 +405,12 @@ struct kept_channel {
 	int64_t stalled_since_ms; /* took nothing for stall_timeout, though some wait; 0: it does */
 	unsigned n_untaken;	  /* of those it has left: one at a time */
 	unsigned maybe_looks;	  /* how often the verdict was put off, as it may be on its way */
-	int64_t probe_ms;	  /* when a shunned channel is given its next one */
-	int64_t probe_delay_ms;
-	struct histogram waited; /* as much of what its page says as is believed */
-	int page_fd;		 /* the same */
+	int64_t probe_ms, probe_delay_ms; /* when a shunned channel is given its next one */
+	struct histogram waited;	  /* as much of what its page says as is believed */
+	int page_fd;			  /* the same */
 	uint64_t page_size, turn;
 	int64_t verdict_at_ms;
+	uint32_t backend; /* enum handoff_backend; 0: not known */
 };
 
 struct kept_holder {

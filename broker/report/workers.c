@@ -20,6 +20,7 @@ struct row {
 	int64_t state_ms;   /* negative: not known */
 	int64_t stalled_ms; /* has taken nothing for so long, while others did; 0: it does */
 	uint64_t given;
+	const char *backend;
 };
 
 static void write_row(const struct row *row, const char *why, struct strbuf *out)
@@ -36,6 +37,7 @@ static void write_row(const struct row *row, const char *why, struct strbuf *out
 	json_bool(out, "guest", w->guest);
 	json_int_if(out, "pid", w->pid != 0, w->pid);
 	json_uint(out, "generation", row->generation);
+	json_str(out, "backend", row->backend);
 	json_str(out, "state", row->state);
 	json_int_if(out, "state_ms", row->state_ms >= 0, row->state_ms);
 	json_uint(out, "given", row->given);
@@ -127,6 +129,7 @@ void worker_write(const struct worker *w, struct strbuf *out)
 		/* Asked once: a worker takes some between two questions. */
 		unsigned waiting = channel_backlog(c);
 
+		row.backend = channel_backend(c);
 		row.waiting += waiting;
 		row.given += channel_taken(c, waiting);
 	}

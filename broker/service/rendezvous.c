@@ -219,7 +219,8 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	if (r < 0)
 		return strbuf_fail(reason, r, "the broker cannot make a channel: %m");
 	c->asked = *asked;
-	c->native = hello->backend == HANDOFF_BACKEND_NATIVE;
+	c->backend = hello->backend;
+	c->native = c->backend == HANDOFF_BACKEND_NATIVE;
 	channel_tell_draining(c, w->state == WORKER_DRAINING);
 	r = hand_over(g, c, reason);
 	if (r < 0) {
@@ -228,6 +229,7 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	}
 	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
 		  LOG_STR("address", address_text(&addr).text),
+		  LOG_STR("backend", channel_backend(c)),
 		  LOG_MSG("listens on %s", address_text(&addr).text));
 	listens(w);
 	return 0;

@@ -185,16 +185,6 @@ def crash(app, broker, workers):
     return "it held %d connections, %d of them failed" % (held, failed)
 
 
-def check_refused(app):
-    """A program that cannot be a worker is refused, and the message says why."""
-    broker = Broker(workers=WORKERS, wait_ready=False, **app.settings)
-    got = broker.wait_exit()
-    broker.log.close()
-    broker.stopped = {}
-    assert got == 3, "the broker ended with %s: %s" % (got, broker.log.tail())
-    assert re.search(app.refused, broker.log.tail()), broker.log.tail()
-
-
 def check_alone(app):
     """The app without the broker: what fails here too is not the broker's fault."""
     keys = app.settings

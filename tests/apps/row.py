@@ -42,7 +42,6 @@ class Row:
     broken      the broken deploy: its command, if broken files or options would not do
     processes   of one worker that may answer
     same_fds    False: how many of its processes listen changes, and with it the broker's descriptors
-    refused     the broker refuses it, with this message (a regular expression)
 
     In commands, keys and files {port} and {port2} are free ports, {dir} is the folder of the test,
     {socket} a path where the app listens instead of a port,
@@ -53,7 +52,7 @@ class Row:
 
     def __init__(
         self, name, about, apt="", npm="", command=None, shell=None, files=None, ask=None, load=False,
-        keys=None, keepalive=False, broken=None, processes=1, refused=None, tells_pid=False, ports=1,
+        keys=None, keepalive=False, broken=None, processes=1, tells_pid=False, ports=1,
         setup=None, inflight=8, env=False, same_fds=True,
     ):
         self.name, self.about = name, about
@@ -62,8 +61,7 @@ class Row:
         self._ask, self._load, self._keys = ask, load, keys or {}
         self._keepalive, self._broken = keepalive, broken
         self.env, self.same_fds = env, same_fds
-        self.processes, self.refused = processes, refused
-        self.tells_pid, self._n, self._setup, self._inflight = tells_pid or load, ports, setup, inflight
+        self.processes, self.tells_pid, self._n, self._setup, self._inflight = processes, tells_pid or load, ports, setup, inflight
 
     # --- what is installed -------------------------------------------------------------------
 

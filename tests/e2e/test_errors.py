@@ -142,7 +142,7 @@ def a_static_program():
     program = compiled("static", "-static")
     if not program:
         skip("no static libc")
-    fails(ENVIRONMENT, service(program), program, "statically linked", "backend = trap")
+    fails(ENVIRONMENT, service(program, backend="preload"), program, "statically linked", "set backend = auto")
 
 
 def patched(name, offset, value):
@@ -183,7 +183,7 @@ def a_go_program():
     program = compiled("gopher", note_file)
     if not program:
         skip("the compiler does not take it")
-    fails(ENVIRONMENT, service(program), program, "Go program")
+    fails(ENVIRONMENT, service(program, backend="preload"), program, "Go program", "set backend = auto")
 
 
 @test

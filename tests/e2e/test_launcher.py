@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """worker-shim: what it finds, what it refuses, and how it says so."""
 
+import ctypes
+import errno
 import os
 import re
 import shutil
@@ -109,26 +111,68 @@ def a_directory_that_a_user_may_not_pass_is_named(broker):
         assert "user 65534 may not pass through the directory %s:" % closed in got.stderr, got
 
 
-@test
-def static_and_go_programs_are_refused(broker):
+def compiled(broker, source, *options):
+    binary = os.path.join(broker.dir, "a")
+    with open(binary + ".c", "w") as f:
+        f.write(source)
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
         raise Skip("no compiler")
-    source = os.path.join(broker.dir, "a.c")
-    with open(source, "w") as f:
-        f.write('__attribute__((section(".go.buildinfo"), used)) static int x = 1;\n'
-                "int main(void) { return !x; }\n")
-    binary = os.path.join(broker.dir, "a")
-    subprocess.run([compiler, "-o", binary, source], check=True)
-    code, _, err = run_shim("--", binary)
-    eq(code, 126)
-    assert "is a Go program" in err, err
-    with open(source, "w") as f:
-        f.write("int main(void) { return 0; }\n")
-    subprocess.run([compiler, "-static", "-o", binary, source], check=True)
-    code, _, err = run_shim("--", binary)
-    eq(code, 126)
-    assert "is statically linked" in err, err
+    subprocess.run([compiler, "-o", binary, binary + ".c", *options], check=True)
+    return binary
+
+
+NOTHING = "int main(void) { return 0; }\n"
+STATIC = (NOTHING, "-static")
+GO = ('__attribute__((section(".go.buildinfo"), used)) static int x = 1;\n' + NOTHING,)
+
+
+@test
+def auto_traps_static_and_go_programs_which_preload_refuses(broker):
+    for program, what in (STATIC, "is statically linked"), (GO, "is a Go program"):
+        binary = compiled(broker, *program)
+        code, out, _ = run_shim("--check", "--", binary)
+        assert code == 0 and out.endswith("backend trap\n"), out
+        eq(run_shim("--", binary)[0], 0)
+        code, _, err = run_shim("--backend", "preload", "--", binary)
+        eq(code, 126)
+        assert what in err and "set backend = auto" in err, err
+    code, _, err = run_shim("--backend", "trap", "--", "true")
+    assert code == 126 and "is linked to libraries" in err and "set backend = auto" in err, err
+
+
+def refusing(nr, error):
+    """For Popen: makes system call `nr` fail from now on."""
+    code = [(0x20, 0, 0, 0), (0x15, 0, 1, nr), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7FFF0000)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in code))
+    libc = ctypes.CDLL(None)
+
+    def forbid():
+        fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program)))
+        assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, fprog) == 0
+
+    return forbid
+
+
+@test
+def where_nothing_can_be_trapped_it_is_said(broker):
+    calls = {"x86_64": (101, 317), "aarch64": (117, 277)}  # ptrace, seccomp
+    if os.uname().machine not in calls:
+        raise Skip("not on this machine")
+    binary = compiled(broker, *STATIC)
+    for nr, error, words in zip(calls[os.uname().machine], (errno.EPERM, errno.ENOSYS),
+                                ("ptrace(2), which fails here (Operation not permitted)",
+                                 "seccomp(2), which fails here (Function not implemented)")):
+        for args in ("--check",), ():
+            got = subprocess.run([SHIM, *args, "--", binary], preexec_fn=refusing(nr, error), capture_output=True, text=True)
+            assert got.returncode == 126 and words in got.stderr and "let the container have" in got.stderr, got
+    if os.geteuid() != 0:
+        raise Skip("the rest needs root")
+    # Yama is not in every kernel: a file stands in, and another tracer for what it forbids.
+    got = subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama && "
+                          'echo 3 >/proc/sys/kernel/yama/ptrace_scope && exec "$@"', "sh", SHIM, "--check", "--", binary],
+                         preexec_fn=refusing(calls[os.uname().machine][0], errno.EPERM), capture_output=True, text=True)
+    assert got.returncode == 126 and "kernel.yama.ptrace_scope = 3 forbids: set it to 1 and boot" in got.stderr, got
 
 
 @test

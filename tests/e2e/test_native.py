@@ -201,9 +201,6 @@ def a_static_program_serves():
     load.wait_end()
     load.assert_clean()
     assert broker_cli("-t", "-c", broker.file).returncode == 0
-    broker.configure([program, "127.0.0.1:{port}"], workers=2)
-    refusal = broker_cli("-t", "-c", broker.file).stderr
-    assert "statically linked" in refusal and "mode = native if it is built with libhandoff" in refusal, refusal
 
 
 FORKS = r"""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Programs that load no library, static ones and Go: backend = trap, where their calls are trapped."""
+"""Programs that make their system calls themselves, static ones and Go: these calls are trapped."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import subprocess
 from harness import *
 from lib import proc, tools
 from lib.guest import Guest
-from lib.steering import ready_workers, who_answers
+from lib.steering import ready_workers, who_answers, workers
 
 GO = ("exe", "pie", "cgo")  # how they are built; the last one is linked to libc
 
@@ -20,7 +20,7 @@ def static(name):
 
 
 def trapped(name, **options):
-    return Broker([static(name), "{port}"], backend="trap", **dict({"workers": 2}, **options))
+    return Broker([static(name), "{port}"], **dict({"workers": 2}, **options))
 
 
 def anonymous_kb(pid):
@@ -43,7 +43,7 @@ def go_program(mode):
 
 
 def go(mode="exe", **options):
-    return Broker([go_program(mode), "127.0.0.1:{port}"], backend="trap", **dict({"workers": 2}, **options))
+    return Broker([go_program(mode), "127.0.0.1:{port}"], **dict({"workers": 2}, **options))
 
 
 def serves_through_reloads(broker):
@@ -114,6 +114,7 @@ def a_killed_worker_loses_only_what_it_has_in_hand():
 def nothing_of_the_launcher_is_left():
     broker = trapped("srv_blocking", workers=1)
     pid = broker.worker_pid()
+    assert broker.wait_event("channel")["backend"] == workers(broker)[0]["backend"] == "trap"
     with open("/proc/%d/status" % pid) as f:
         assert re.search(r"^TracerPid:\s*0$", f.read(), re.M)
     assert proc.descendants(pid) == []
@@ -128,15 +129,8 @@ def nothing_of_the_launcher_is_left():
 @test
 def a_guest_may_be_static():
     broker = trapped("srv_blocking", workers=1)
-    guest = Guest(broker, [static("srv_blocking"), str(broker.port)], "--backend", "trap")
+    guest = Guest(broker, [static("srv_blocking"), str(broker.port)])
     assert guest.pid in set(who_answers(broker.port))
-
-
-@test
-def what_cannot_be_trapped_is_refused_with_the_reason():
-    r = subprocess.run([os.path.join(BUILD, "worker-shim"), "--backend", "trap", "--", *app("srv_blocking", "1")],
-                       stderr=subprocess.PIPE, universal_newlines=True)
-    assert r.returncode == 126 and "is linked to libraries" in r.stderr and "backend = preload" in r.stderr, r
 
 
 def add_go(mode):

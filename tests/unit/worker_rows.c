@@ -36,6 +36,11 @@ const struct endpoint *service_endpoint_of_others(const struct worker *w)
 	return NULL;
 }
 
+const char *channel_backend(const struct channel *c)
+{
+	return c ? "preload" : NULL;
+}
+
 int64_t worker_deadline_left(const struct worker *w)
 {
 	(void)w;

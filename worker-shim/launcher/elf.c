@@ -200,6 +200,7 @@ enum elf_result elf_parse(const void *buf, size_t len, struct elf_info *ret)
 			ret->go = true;
 	}
 	ret->go = ret->go || has_go_section(&v, &eh);
+	ret->raw = ret->go || !*ret->interp;
 	ret->whole = true;
 	return ELF_GOOD;
 }

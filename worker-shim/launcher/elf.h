@@ -19,6 +19,7 @@ struct elf_info {
 	uint16_t machine; /* EM_X86_64, ... */
 	bool whole;	  /* for this machine, and read to its end: what follows is known */
 	bool go;	  /* built by the Go toolchain, with or without cgo */
+	bool raw;	  /* makes its system calls itself: it is static, or Go */
 	char interp[256]; /* path of the dynamic linker, which reads LD_PRELOAD; "": it is static */
 	bool linked;	  /* to a library; a Go program may have a linker and need none */
 	bool io_uring;	  /* linked to liburing: it may accept by a way that cannot be brokered */

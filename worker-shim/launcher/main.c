@@ -92,6 +92,7 @@ static const char **const texts[] = {
 };
 
 static const char *const backends[] = {
+	[BACKEND_AUTO] = "auto",
 	[BACKEND_PRELOAD] = "preload",
 	[BACKEND_TRAP] = "trap",
 	[BACKEND_NATIVE] = "native",
@@ -104,8 +105,7 @@ static bool set_backend(const char *word)
 			options.backend = (enum backend)i;
 			return true;
 		}
-	return !strcmp(word, "auto") ||
-	       reason_set(LAUNCH_USAGE, "--backend %s: must be auto, preload, trap or native",
+	return reason_set(LAUNCH_USAGE, "--backend %s: must be auto, preload, trap or native",
 			  word);
 }
 
@@ -229,8 +229,8 @@ static bool execute(char **command)
 		return reason_set(LAUNCH_USAGE, "--execute: too long");
 	strcpy(program.path, options.execute);
 	options.backend = BACKEND_TRAP;
-	if (program_read(&program) && (program.elf.go || !*program.elf.interp) &&
-	    (!program_check(&program, BACKEND_TRAP, options.library) ||
+	if (program_read(&program) && program.elf.raw &&
+	    (!program_check(&program, &options.backend, options.library) ||
 	     (wants_library() && !strstr(preloaded ? preloaded : "", options.library) &&
 	      !environment_preload("", options.library)) ||
 	     !trap_prepare(program.elf.go, -1)))
@@ -302,7 +302,8 @@ int main(int argc, char **argv)
 	found = parse(argc, argv) && (!options.execute || execute(argv + optind)) &&
 		program_find(argv[optind], program.path) && program_read(&program);
 	good = found &&
-	       (options.inetd.park || program_check(&program, options.backend, options.library));
+	       (options.inetd.park || program_check(&program, &options.backend, options.library)) &&
+	       (!options.check || options.backend != BACKEND_TRAP || trap_prepare(false, -1));
 	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report(found);
 		return (int)reason.code;

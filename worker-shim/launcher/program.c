@@ -11,7 +11,6 @@
 #include <sys/xattr.h>
 #include "handoff_rights.h"
 #include "script.h"
-#include "trap/arch.h"
 
 /* What execvp(3) searches when PATH is not set. */
 #define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"
@@ -270,60 +269,38 @@ static bool check_library(const struct program *program, const char *library)
 	return true;
 }
 
-static bool check_preload(const struct program *program, const char *library)
-{
-	const struct elf_info *elf = &program->elf;
-	const char *binary = program->binary, *what;
-
-	if (!check_library(program, library))
-		return false;
-	if (elf->go)
-		return reason_refuse(
-			"%s is a Go program: it makes system calls without libc, so "
-			"that the preload back end cannot see them: set backend = trap",
-			binary);
-	if (!*elf->interp)
-		return reason_refuse("%s is statically linked, so that no library can be "
-				     "preloaded: set backend = trap, or mode = native if it is "
-				     "built with libhandoff",
-				     binary);
-	what = program_privilege(binary);
-	if (what)
-		return reason_refuse("%s is %s, and such programs ignore LD_PRELOAD: start the "
-				     "worker as the user that it needs (user = in its service), "
-				     "or remove the mark (chmod u-s,g-s; setcap -r)",
-				     binary, what);
-	return true;
-}
-
-static bool check_trap(const struct program *program, const char *library)
+/* Whether @backend sees what it does. */
+static bool check_backend(const struct program *program, enum backend backend)
 {
 	const struct elf_info *elf = &program->elf;
 	const char *what = program_privilege(program->binary);
 
-	if (!elf->whole || strcmp(program_machine(elf->machine), ARCH_MACHINE) != 0)
-		return reason_refuse("%s is a %d-bit program for %s, which the trap back end of "
-				     "this build does not know",
-				     program->binary, elf->bits, program_machine(elf->machine));
-	if (elf->linked && !elf->go)
+	if (backend == BACKEND_PRELOAD && elf->raw)
+		return reason_refuse("%s %s, so that the preload back end does not see its system "
+				     "calls: set backend = auto",
+				     program->binary,
+				     elf->go ? "is a Go program" : "is statically linked");
+	if (backend == BACKEND_TRAP && !elf->raw)
 		return reason_refuse("%s is linked to libraries, whose calls the trap back end "
-				     "does not see: use backend = preload",
+				     "does not see: set backend = auto",
 				     program->binary);
 	if (what)
-		return reason_refuse("%s is %s, and such a program is not traced: start the "
-				     "worker as the user that it needs (user = in its service), "
-				     "or remove the mark (chmod u-s,g-s; setcap -r)",
+		return reason_refuse("%s is %s, and such programs ignore LD_PRELOAD and are not "
+				     "traced: start the worker as the user that it needs (user = "
+				     "in its service), or remove the mark (chmod u-s,g-s; setcap "
+				     "-r)",
 				     program->binary, what);
-	return !elf->linked || check_library(program, library);
+	return true;
 }
 
-bool program_check(const struct program *program, enum backend backend, const char *library)
+bool program_check(const struct program *program, enum backend *backend, const char *library)
 {
 	const struct elf_info *elf = &program->elf;
 
-	if (backend == BACKEND_PRELOAD && !check_preload(program, library))
-		return false;
-	if (backend == BACKEND_TRAP && !check_trap(program, library))
+	if (*backend == BACKEND_AUTO)
+		*backend = elf->raw ? BACKEND_TRAP : BACKEND_PRELOAD;
+	if (*backend != BACKEND_NATIVE &&
+	    (!check_library(program, library) || !check_backend(program, *backend)))
 		return false;
 	if (*elf->interp && access(elf->interp, X_OK) < 0)
 		return reason_refuse("%s needs the dynamic linker %s, which is not on this "

@@ -25,11 +25,13 @@ bool program_find(const char *command, char ret[PATH_MAX]);
 bool program_read(struct program *program);
 
 /* What sees the calls of the program: the library that it loads, a filter, or nothing. */
-enum backend { BACKEND_PRELOAD, BACKEND_TRAP, BACKEND_NATIVE };
+enum backend { BACKEND_AUTO, BACKEND_PRELOAD, BACKEND_TRAP, BACKEND_NATIVE };
 
-/* Whether @backend, perhaps with @library, will see its calls. NATIVE: whether it can be executed.
+/*
+ * Whether *@backend, perhaps with @library, will see its calls; AUTO becomes what does. NATIVE:
+ * whether it can be executed.
  */
-bool program_check(const struct program *program, enum backend backend, const char *library);
+bool program_check(const struct program *program, enum backend *backend, const char *library);
 
 /* "setuid", or what else makes the linker drop LD_PRELOAD, as @path gains rights; or NULL. */
 const char *program_privilege(const char *path);

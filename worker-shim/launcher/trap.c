@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,12 +262,35 @@ static int start_tracer(struct tracee *t, int ends[2])
 	return error;
 }
 
+/* What was found, and what to do. */
+static bool refuse_ptrace(int error)
+{
+	__attribute__((cleanup(handoff_close_fd))) int fd =
+		open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+	char scope = '0';
+
+	if (fd >= 0 && read(fd, &scope, 1) == 1 && scope > '1')
+		return reason_refuse("the trap back end needs ptrace(2), which "
+				     "kernel.yama.ptrace_scope = %c forbids: set it to 1%s",
+				     scope, scope > '2' ? " and boot" : ", or start it as root");
+	return reason_refuse("the trap back end needs ptrace(2), which fails here (%s): do not "
+			     "trace the program by something else, and let the container have "
+			     "the call (CAP_SYS_PTRACE, or its seccomp profile)",
+			     strerror(error));
+}
+
 bool trap_prepare(bool is_go, int status_fd)
 {
 	struct tracee t = { .pid = getpid(), .is_go = is_go, .status_fd = status_fd };
 	sigset_t all, before;
 	int ends[2], error;
+	const uint32_t action = 0x30000; /* SECCOMP_RET_TRAP */
 
+	if (syscall(SYS_seccomp, 2 /* SECCOMP_GET_ACTION_AVAIL */, 0, &action) < 0)
+		return reason_refuse("the trap back end needs seccomp(2), which fails here (%s): "
+				     "use a kernel with CONFIG_SECCOMP_FILTER, and let the "
+				     "container have the call",
+				     strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return reason_refuse("no descriptor is free");
 	/* The tracer is in the process group of the program, and not meant by its signals. */
@@ -276,8 +300,5 @@ bool trap_prepare(bool is_go, int status_fd)
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	handoff_close_fd(&ends[0]);
 	handoff_close_fd(&ends[1]);
-	return !error || reason_refuse("the trap back end needs ptrace(2), which fails here (%s): "
-				       "see kernel.yama.ptrace_scope, or the rights of the "
-				       "container",
-				       strerror(error));
+	return !error || refuse_ptrace(error);
 }

@@ -98,7 +98,7 @@ static void read_environment(void)
 {
 	const char *wrapper = getenv(HANDOFF_ENV_WRAPPER);
 
-	if (handoff_find_home(HANDOFF_BACKEND_PRELOAD, &shim.home) < 0 ||
+	if (handoff_find_home(real_backend, &shim.home) < 0 ||
 	    (wrapper && *wrapper && is_wrapper("/proc/self/exe", wrapper)))
 		return;
 	(void)handoff_copy_env(HANDOFF_ENV_PRIVATE, shim.private_ports, sizeof(shim.private_ports));

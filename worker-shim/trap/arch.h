@@ -9,8 +9,7 @@
 
 #if defined(__x86_64__)
 
-#define ARCH_AUDIT   0xc000003eu
-#define ARCH_MACHINE "x86-64"
+#define ARCH_AUDIT 0xc000003eu
 
 static inline long arch_call(long nr, const long a[6])
 {
@@ -102,8 +101,7 @@ static inline void arch_set_call(arch_registers *r, long nr, const long a[6])
 
 #elif defined(__aarch64__)
 
-#define ARCH_AUDIT   0xc00000b7u
-#define ARCH_MACHINE "arm64"
+#define ARCH_AUDIT 0xc00000b7u
 
 static inline long arch_call(long nr, const long a[6])
 {
@@ -176,7 +174,4 @@ static inline void arch_set_call(arch_registers *r, long nr, const long a[6])
 	for (int i = 0; i < 6; i++)
 		r->regs[i] = (unsigned long)a[i];
 }
-
-#else
-#define ARCH_MACHINE ""
 #endif

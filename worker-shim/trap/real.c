@@ -151,6 +151,8 @@ struct real real = {
 	KERNEL(syscall),    KERNEL(write),
 };
 
+const enum handoff_backend real_backend = HANDOFF_BACKEND_TRAP;
+
 void real_init(void)
 {
 }

@@ -12,7 +12,6 @@ GROUPS = {
     "Mail, files, shells, chat and other protocols": net.ROWS,
     "Programs that are started with their sockets": activated.ROWS,
     "Programs on Unix sockets": unix.ROWS,
-    "Go, with backend = trap": languages.GO,
-    "Refused": languages.REFUSED,
+    "Go": languages.GO,
 }
 ROWS = [row for rows in GROUPS.values() for row in rows]

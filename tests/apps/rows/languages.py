@@ -265,18 +265,9 @@ let () =
 ]
 
 
-def go(name, apt, command):
-    return Row(
-        name, "refused: a Go program", apt=apt, command=command,
-        refused=r"is a Go program: it makes system calls without libc",
-    )
-
-
-TRAP = {"backend": "trap"}
-
 GO = [
     Row(
-        "Caddy", "`admin off`, or the workers share that port, too", apt="caddy", keys=TRAP,
+        "Caddy", "`admin off`, or the workers share that port, too", apt="caddy",
         command="caddy run --adapter caddyfile --config {dir}/Caddyfile", ask=http(rb"hello@ID@", "/?id=@ID@"),
         files={"Caddyfile": """
 {
@@ -291,12 +282,8 @@ GO = [
     ),
     Row(
         "nats-server", "each worker is a server of its own: clients of two do not hear each other", apt="nats-server",
-        keys=TRAP, command="nats-server -a 127.0.0.1 -p {port}", broken="nats-server -a 127.0.0.1 -p {port} --nonsense",
+        command="nats-server -a 127.0.0.1 -p {port}", broken="nats-server -a 127.0.0.1 -p {port} --nonsense",
         ask=Talk((b"", rb"^INFO "), (b"CONNECT {\"verbose\":false}\r\nSUB @ID@ 1\r\nPUB @ID@ 2\r\nhi\r\n", rb"MSG @ID@ 1 2\r\nhi")),
     ),
 ]
 
-REFUSED = [
-    go("Prometheus", "prometheus", "prometheus --web.listen-address=127.0.0.1:{port}"),
-    go("etcd", "etcd-server", "etcd --data-dir {dir}"),
-]
