@@ -35,8 +35,10 @@ static void signals_ready(struct loop_source *source, uint32_t events)
 	int64_t now = loop_clock_ms();
 
 	(void)events;
-	while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		loop->signalled(loop, (int)info.ssi_signo);
+		now = loop_clock_ms(); /* others may have come meanwhile, and are read as well */
+	}
 	loop->heard_ms = now;
 }
 

@@ -9,12 +9,22 @@
 
 static struct loop loop;
 static int n_signals[NSIG];
+static int64_t raised_ms; /* by the handler of another signal, while .raises */
+static bool raises;
 
 static void signalled(struct loop *l, int signo)
 {
+	int64_t now = loop_clock_ms();
+
 	CHECK(l == &loop);
 	n_signals[signo]++;
 	l->stop = true;
+	if (!raises)
+		return;
+	raises = false;
+	while ((raised_ms = loop_clock_ms()) == now)
+		;
+	raise(SIGUSR2);
 }
 
 static void start(void)
@@ -425,6 +435,16 @@ TEST(signals_come_through_the_loop)
 	loop_run(&loop);
 	CHECK_EQ(n_signals[SIGUSR1], 1);
 	CHECK_EQ(n_signals[SIGUSR2], 1);
+	loop_deinit(&loop);
+}
+
+TEST(a_signal_that_comes_while_another_is_handled_was_heard)
+{
+	start();
+	raises = true;
+	raise(SIGUSR1);
+	loop_run(&loop);
+	CHECK(raised_ms && loop.heard_ms >= raised_ms);
 	loop_deinit(&loop);
 }
 
