@@ -21,11 +21,12 @@ const struct relay_edge relay_edges[RELAY_STATE_N][RELAY_EVENT_N] = {
 		[RELAY_A_WHOLE]	  = NEVER,
 		[RELAY_A_OTHER]	  = NEVER,
 	},
+	/* Or the app has only asked for the rest of a request: 100 Continue, before we could see it. */
 	[RELAY_QUIET] = {
 		[RELAY_C_REQUEST] = PASS(UNDERWAY),
 		[RELAY_C_BOUND]	  = STAYS,
 		[RELAY_C_PART]	  = { RELAY_WAIT, RELAY_UNDERWAY },
-		[RELAY_C_OTHER]	  = STAYS,
+		[RELAY_C_OTHER]	  = PASS(OWES),
 		[RELAY_A_SOME]	  = PASS(QUIET),
 		[RELAY_A_WHOLE]	  = NEVER,
 		[RELAY_A_OTHER]	  = NEVER,

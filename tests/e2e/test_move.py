@@ -209,6 +209,10 @@ def old_and_new(broker):
     return old
 
 
+def sent_ms_ago(sock):
+    return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 44)[0]
+
+
 def relays(broker):
     return [p for p in proc.descendants(broker.pid) if proc.name(p) == "broker-relay"]
 
@@ -387,6 +391,29 @@ def a_new_worker_that_dies_before_it_takes_a_moved_connection_loses_none():
 def limits(pid):
     with open("/proc/%d/status" % pid) as status:
         return next(line for line in status if line.startswith("Seccomp:"))
+
+
+@test
+def a_client_that_was_asked_for_its_body_moves_later():
+    broker = mover()
+    plain = Plain(broker, first=None)
+    old = pids(broker)
+    wait_until(lambda: proc.held_connections(old, broker.port) == 1)
+    for pid in old:
+        proc.stop_process(pid)
+    plain.sock.sendall(b"POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+    # So that the kernel can tell which was later, the last byte to the app or from it.
+    wait_until(lambda: sent_ms_ago(plain.sock) >= 10)
+    for pid in old:
+        os.kill(pid, signal.SIGCONT)
+    assert plain.file.readline() == b"HTTP/1.1 100 Continue\r\n" and plain.file.readline() == b"\r\n"
+    wait_until(lambda: pids(broker) == old)
+    broker.reload_and_wait()
+    wait_until(lambda: proc.held_connections(old, broker.port) == 0)
+    plain.sock.sendall(b"body")
+    assert plain.answer() in old
+    plain.moves(old)
+    plain.close()
 
 
 @test

@@ -715,7 +715,8 @@ def as_the_runner_for_node_did_it():
     shutil.copy(os.path.join(ROOT, "tests", "apps", "app.js"), tmp("app.js"))
     port = free_port()
     path = tmp("broker.ini")
-    write_file("broker.ini", "[broker]\nlog_format = json\n[service:web]\ncommand = node app.js %d\ndirectory = .\nprobation = 0\n" % port)
+    write_file("broker.ini", "[broker]\nlog_format = json\n[service:web]\ncommand = node app.js %d\n"
+               "directory = .\nprobation = 0\nmove = off\n" % port)
     broker = Plain("-c", path, env={"WORKER_COUNT": "3"})
     first = who_answers(port, 9)
     assert len(first) == 3, first

@@ -202,6 +202,20 @@ TEST(an_app_that_owes_an_answer_gets_all_until_it_has_written)
 	CHECK_EQ(c.state, RELAY_QUIET);
 }
 
+TEST(a_body_that_was_asked_for_before_is_no_reason_to_stay)
+{
+	struct relay_conn c;
+
+	relay_begin(&c, &idle);
+	pass(&c, "the body that it has asked for");
+	pass(&c, "and more of it");
+	answer(&c, OK);
+	CHECK_EQ(ask(&c, GET), RELAY_PASS);
+	pass(&c, GET);
+	answer(&c, OK);
+	CHECK_EQ(ask(&c, GET), RELAY_MOVE);
+}
+
 static void stays(const struct idle_sample *seen, const char *request, const char *answered)
 {
 	struct relay_conn c;
