@@ -217,7 +217,7 @@ bool service_move(struct service *s)
 		}
 		any = true;
 		/* Ever less often: what has stayed until now will stay, mostly. */
-		if (now - w->move_ms < EACH_MS + (now - w->state_since_ms) / 16)
+		if (now - w->move_ms < EACH_MS + (now - w->state_since_ms) / 64)
 			continue;
 		w->move_ms = now;
 		/* Or it seems to have none: a move would hide one from the look that confirms it.

@@ -89,11 +89,20 @@ static void count_fd(int fd, void *arg)
 	found->sum += (uint64_t)fd;
 }
 
+static int n_even;
+
+static bool is_even(int fd)
+{
+	return fd % 2 == 0 && ++n_even;
+}
+
 TEST(the_kernel_writes_what_we_read)
 {
 	enum { MANY = 100 };
 	struct found found = { 0 };
-	int ep = epoll_create1(EPOLL_CLOEXEC), fds[MANY], sock = socket(AF_INET, SOCK_STREAM, 0);
+	struct fdinfo_look look = { .fn = count_item, .arg = &found };
+	int file, ep = epoll_create1(EPOLL_CLOEXEC), fds[MANY],
+		  sock = socket(AF_INET, SOCK_STREAM, 0);
 	struct stat st;
 	uint64_t want = 0;
 
@@ -108,11 +117,22 @@ TEST(the_kernel_writes_what_we_read)
 		want += event.data.u64;
 		CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &event), 0);
 	}
-	CHECK_EQ(fdinfo_each_item(ep, count_item, &found), 0);
+	file = fdinfo_open_items(ep);
+	CHECK_EQ(fdinfo_each_item(file, &look), 0);
 	CHECK_EQ(found.n, MANY);
 	CHECK_EQ(found.sum, want);
-	CHECK_EQ(fdinfo_each_item(sock, count_item, &found), 0); /* no epoll: no items */
-	CHECK_EQ(found.n, MANY);
+	/* Again, from its beginning, and only some. */
+	CHECK_EQ(lseek(file, 0, SEEK_SET), 0);
+	look.wants = is_even;
+	CHECK_EQ(fdinfo_each_item(file, &look), 0);
+	CHECK(n_even > 0 && n_even < MANY);
+	CHECK_EQ(found.n, MANY + n_even);
+	close(file);
+	file = fdinfo_open_items(sock);
+	CHECK_EQ(fdinfo_each_item(file, &look), 0); /* no epoll: no items */
+	CHECK_EQ(found.n, MANY + n_even);
+	CHECK(fdinfo_end() > fds[MANY - 1] && fdinfo_end() > file);
+	close(file);
 
 	found = (struct found){ 0 };
 	CHECK_EQ(fdinfo_each_fd(count_fd, &found), 0);

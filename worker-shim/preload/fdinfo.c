@@ -72,24 +72,57 @@ int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg)
 	return each_number("/proc/self/fd", fn, arg);
 }
 
+int fdinfo_end(void)
+{
+	static const char key[] = "\nFDSize:\t";
+	_cleanup_real_fd_ int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+	uint64_t end;
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	at = strstr(text, key);
+	at = at ? at + sizeof(key) - 1 : text;
+	return handoff_read_digits(&at, 10, INT32_MAX, &end) ? (int)end : -EINVAL;
+}
+
 int fdinfo_each_thread(fdinfo_fd_fn *fn, void *arg)
 {
 	return each_number("/proc/self/task", fn, arg);
 }
 
-int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg)
+int fdinfo_open_items(int epfd)
 {
-	/* A line is longer than any of fdinfo; what does not fit is skipped to the next newline. */
-	char path[40], chunk[1024], line[256];
-	size_t len = 0;
-	_cleanup_real_fd_ int fd = -1;
+	char path[40];
 
 	number_write(stpcpy(path, "/proc/self/fdinfo/"), (unsigned)epfd, 10);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Reads only what is @wanted: of most lines, the number alone. */
+static void read_line(const char *line, const struct fdinfo_look *look)
+{
+	struct epoll_item item = { .epfd = look->epfd };
+	const char *at = line;
+	uint64_t tfd;
+
+	if (read_field(&at, "tfd", 10, INT32_MAX, &tfd) &&
+	    (!look->wants || look->wants((int)tfd)) && fdinfo_parse_epoll(line, &item))
+		look->fn(&item, look->arg);
+}
+
+int fdinfo_each_item(int file, const struct fdinfo_look *look)
+{
+	/* A line is longer than any of fdinfo; what does not fit is skipped to the next newline. */
+	char chunk[4096], line[256];
+	size_t len = 0;
+
 	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
+		ssize_t n = read(file, chunk, sizeof(chunk));
+		const char *at = chunk, *end = chunk + n;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -97,19 +130,20 @@ int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg)
 			return -errno;
 		if (n == 0)
 			return 0;
-		for (ssize_t i = 0; i < n; i++) {
-			struct epoll_item item;
+		while (at < end) {
+			const char *eol = memchr(at, '\n', (size_t)(end - at));
+			size_t some = (size_t)((eol ? eol : end) - at);
 
-			if (chunk[i] != '\n') {
-				if (len < sizeof(line) - 1)
-					line[len++] = chunk[i];
-				continue;
-			}
+			if (some > sizeof(line) - 1 - len)
+				some = sizeof(line) - 1 - len;
+			memcpy(line + len, at, some);
+			len += some;
+			at = eol ? eol + 1 : end;
 			line[len] = '\0';
-			item.epfd = epfd;
-			if (fdinfo_parse_epoll(line, &item))
-				fn(&item, arg);
-			len = 0;
+			if (eol)
+				read_line(line, look);
+			if (eol)
+				len = 0;
 		}
 	}
 }

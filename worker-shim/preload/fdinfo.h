@@ -8,7 +8,7 @@
 
 /* One "tfd:" line of /proc/PID/fdinfo/EPFD. */
 struct epoll_item {
-	int epfd; /* not in the line: filled in by the caller */
+	int epfd; /* not in the line */
 	int tfd;
 	uint32_t events;
 	uint64_t data;
@@ -28,11 +28,25 @@ typedef void fdinfo_fd_fn(int fd, void *arg);
 /* Walks the descriptors of this process, except its own directory. 0 or -errno. */
 int fdinfo_each_fd(fdinfo_fd_fn *fn, void *arg);
 
-/* The same with the numbers of its threads. */
+/*
+ * No descriptor has this number, nor a higher one; -errno. With many of them, to ask for each of
+ * those below takes less time than the walk.
+ */
+int fdinfo_end(void);
+
+/* As the walk, with the numbers of its threads. */
 int fdinfo_each_thread(fdinfo_fd_fn *fn, void *arg);
 
-/* Called with each registration of an epoll instance. */
-typedef void fdinfo_item_fn(const struct epoll_item *item, void *arg);
+/* What is asked of the registrations of an epoll instance, and for whom. */
+struct fdinfo_look {
+	int epfd;
+	bool (*wants)(int tfd); /* NULL: all */
+	void (*fn)(const struct epoll_item *item, void *arg);
+	void *arg;
+};
 
-/* Walks the registrations of @epfd. 0, also if it is no epoll instance, or -errno. */
-int fdinfo_each_item(int epfd, fdinfo_item_fn *fn, void *arg);
+/* The file that says them; -1 with errno. */
+int fdinfo_open_items(int epfd);
+
+/* Walks them, from where @file is read. 0, also if it is no epoll instance, or -errno. */
+int fdinfo_each_item(int file, const struct fdinfo_look *look);

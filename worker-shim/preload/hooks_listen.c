@@ -221,7 +221,10 @@ static void collect_fd(int fd, void *arg)
 		else
 			swap->copies[swap->n_copies++] = fd;
 	} else {
-		(void)fdinfo_each_item(fd, collect_item, swap);
+		const struct fdinfo_look look = { .epfd = fd, .fn = collect_item, .arg = swap };
+		_cleanup_real_fd_ int file = fdinfo_open_items(fd);
+
+		(void)fdinfo_each_item(file, &look);
 	}
 }
 

@@ -19,7 +19,10 @@
 #define MOVED_SETS    64
 #define MOVED_NS      1000000
 /* With more of them that alone takes too long: all stay, until the idle ones were ended. */
-#define MOVED_MOST 2048
+#define MOVED_MOST 10240
+/* A set that holds so many is read again from the same file; and first, for few connections. */
+#define MOVED_MANY 1000
+#define MOVED_FEW  16
 /* More threads than that are not looked at. */
 #define MOVED_THREADS 256
 
@@ -37,8 +40,10 @@ static struct {
 	const struct handoff_move *move;
 	int next; /* the first descriptor that was not looked at */
 	size_t n, n_sets;
-	bool overflow;
 	int sets[MOVED_SETS];
+	int kept[MOVED_SETS];		   /* files of some of them that stay open; 0: none */
+	size_t n_items;			   /* that a set holds */
+	bool slow;			   /* one was read for the first time */
 	struct candidate v[MOVED_AT_ONCE]; /* by .fd */
 } found = { .busy = ATOMIC_FLAG_INIT };
 
@@ -156,17 +161,21 @@ static int find_candidates(int fd)
 }
 
 /* An epoll instance has no type in its mode, as few other descriptors. */
-static void find_set(int fd, void *arg)
+static bool find_sets(void)
 {
+	int end = fdinfo_end();
 	struct stat st;
 
-	(void)arg;
-	if (epollset_of(fd) != EPOLLSET_UNKNOWN || fstat(fd, &st) < 0 || (st.st_mode & S_IFMT))
-		return;
-	if (found.n_sets == MOVED_SETS)
-		found.overflow = true;
-	else
+	found.n_sets = 0;
+	for (int fd = 0; fd < end; fd++) {
+		if (epollset_of(fd) != EPOLLSET_UNKNOWN || fstat(fd, &st) < 0 ||
+		    (st.st_mode & S_IFMT))
+			continue;
+		if (found.n_sets == MOVED_SETS)
+			return false;
 		found.sets[found.n_sets++] = fd;
+	}
+	return end >= 0;
 }
 
 static struct candidate *candidate_at(int fd)
@@ -184,15 +193,76 @@ static struct candidate *candidate_at(int fd)
 	return low < found.n && found.v[low].fd == fd ? &found.v[low] : NULL;
 }
 
+static bool is_wanted(int tfd)
+{
+	found.n_items++;
+	return candidate_at(tfd);
+}
+
 static void find_item(const struct epoll_item *item, void *arg)
 {
 	struct candidate *c = candidate_at(item->tfd);
 
 	(void)arg;
-	if (!c || c->ino != item->ino)
+	if (c->ino != item->ino)
 		return;
 	c->n_items++;
 	c->item = *item;
+}
+
+/* --- sets that hold many ---------------------------------------------------------------------- */
+
+/*
+ * The kernel writes all of it into a buffer of the open file, which it doubles until that is
+ * enough, and begins again each time. In a file that was read before it is large enough.
+ */
+
+/* It is still that file, and of this process: neither the app nor a fork() has changed that. */
+static bool is_file_of(int file, int set)
+{
+	char link[40], is[64], want[64];
+	ssize_t n;
+
+	number_write(stpcpy(link, "/proc/self/fd/"), (unsigned)file, 10);
+	number_write(stpcpy(number_write(stpcpy(want, "/proc/"), (unsigned)getpid(), 10),
+			    "/fdinfo/"),
+		     (unsigned)set, 10);
+	n = readlink(link, is, sizeof(is) - 1);
+	is[n < 0 ? 0 : n] = '\0';
+	return !strcmp(is, want);
+}
+
+static void look_at_set(size_t i)
+{
+	const struct fdinfo_look look = { found.sets[i], is_wanted, find_item, NULL };
+	_cleanup_real_fd_ int file = -1;
+	bool again = found.kept[i] && is_file_of(found.kept[i], look.epfd);
+
+	found.n_items = 0;
+	if (again) {
+		(void)lseek(found.kept[i], 0, SEEK_SET);
+		(void)fdinfo_each_item(found.kept[i], &look);
+		return;
+	}
+	found.kept[i] = 0;
+	file = fdinfo_open_items(look.epfd);
+	(void)fdinfo_each_item(file, &look);
+	if (found.n_items < MOVED_MANY || !is_file_of(file, look.epfd))
+		return;
+	found.slow = true;
+	found.kept[i] = real.fcntl(file, F_DUPFD_CLOEXEC, 1000);
+	if (found.kept[i] < 0)
+		found.kept[i] = 0;
+}
+
+/* Nothing is left to move, for now. */
+static void forget_sets(void)
+{
+	for (size_t i = 0; i < MOVED_SETS; i++) {
+		if (found.kept[i] && i < found.n_sets && is_file_of(found.kept[i], found.sets[i]))
+			(void)real.close(found.kept[i]);
+		found.kept[i] = 0;
+	}
 }
 
 /* --- replaced --------------------------------------------------------------------------------- */
@@ -308,30 +378,41 @@ static bool is_blocked_on(const struct blocked *b, int fd)
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
+/* What was found. False: the seat takes no more. */
+static bool replace_found(int seat, const struct blocked *blocked)
+{
+	for (size_t i = 0; i < found.n; i++) {
+		const struct candidate *c = &found.v[i];
+
+		if (found.slow && i == MOVED_FEW) {
+			found.next = c->fd;
+			return true;
+		}
+		/* EPOLLONESHOT that has fired: a thread has it. */
+		if (c->n_items == 1 && (c->item.events & (EPOLLIN | EPOLLOUT)) &&
+		    !is_blocked_on(blocked, c->fd) && !replace(c, seat) && errno == EPIPE)
+			return false;
+	}
+	return true;
+}
+
 static void replace_all(int seat)
 {
 	uint64_t until_ns = handoff_now_ns() + MOVED_NS;
 	struct blocked blocked = { 0 };
 	int end = atomic_load(&table_end);
 
-	found.n_sets = 0;
-	found.overflow = false;
-	if (are_too_many(end) || fdinfo_each_fd(find_set, NULL) < 0 || found.overflow ||
-	    fdinfo_each_thread(look_at_thread, &blocked) < 0 || blocked.unknown)
+	if (are_too_many(end) || !find_sets() || fdinfo_each_thread(look_at_thread, &blocked) < 0 ||
+	    blocked.unknown)
 		return;
 	do {
 		found.next = find_candidates(found.next < end ? found.next : 0);
+		found.slow = false;
 		for (size_t i = 0; found.n && i < found.n_sets; i++)
-			(void)fdinfo_each_item(found.sets[i], find_item, NULL);
-		for (size_t i = 0; i < found.n; i++) {
-			const struct candidate *c = &found.v[i];
-
-			/* EPOLLONESHOT that has fired: a thread has it. */
-			if (c->n_items == 1 && (c->item.events & (EPOLLIN | EPOLLOUT)) &&
-			    !is_blocked_on(&blocked, c->fd) && !replace(c, seat) && errno == EPIPE)
-				return;
-		}
-	} while (found.next < end && handoff_now_ns() < until_ns);
+			look_at_set(i);
+		if (!found.n)
+			forget_sets();
+	} while (replace_found(seat, &blocked) && found.next < end && handoff_now_ns() < until_ns);
 }
 
 void moved_begin(const struct handoff_move *move, int seat)
