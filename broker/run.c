@@ -223,8 +223,11 @@ static void turn_late(struct loop *loop, uint64_t ns, const struct loop_noted *n
 
 static void turn_ends(struct loop *loop)
 {
+	struct run *run = container_of(loop, struct run, master.broker.loop);
+
 	watch_log(loop);
-	shadow_turn(container_of(loop, struct run, master.broker.loop));
+	shadow_turn(run);
+	rendezvous_turn(&run->rendezvous);
 }
 
 /* --- begin and end ------------------------------------------------------------------- */

@@ -99,10 +99,12 @@ static int newest_state(const struct shadow *s, struct kept_run *ret)
 
 bool shadow_passes_on(int fd)
 {
-	return pair_option_is(fd, SO_TYPE, SOCK_STREAM) && pair_option_is(fd, SO_ACCEPTCONN, 0);
+	return pair_option_is(fd, SO_ACCEPTCONN, 0) &&
+	       (pair_option_is(fd, SO_TYPE, SOCK_STREAM) ||
+		pair_option_is(fd, SO_TYPE, SOCK_SEQPACKET));
 }
 
-/* Connections that the state does not name may have been in the broker's hands. */
+/* Connections that the state does not name may have been in the broker's hands, or be greetings. */
 static void keep_clients(void)
 {
 	_cleanup_dir_ DIR *dir = proc_fds_open(getpid());

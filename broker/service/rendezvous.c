@@ -1,50 +1,32 @@
-/*
- * Nothing that a worker says is trusted. Who it is comes from its token, its process and user
- * from SO_PEERCRED; a bad message costs the connection that brought it and nothing else.
- */
 #include "rendezvous.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
-#include "base/address.h"
 #include "base/fd.h"
-#include "base/paths.h"
-#include "dispatch/channel.h"
-#include "dispatch/listener.h"
-#include "policy/pace.h"
-#include "service/asks.h"
-#include "service/listeners.h"
-#include "sys/asked_socket.h"
-#include "sys/pair.h"
+#include "service/greeting.h"
+#include "service/types.h"
 #include "sys/log.h"
-#include "sys/retire.h"
-#include "worker/output.h"
-#include "worker/step.h"
+#include "sys/pair.h"
 
 /* Connections that have not said HELLO yet: how many, and for how long. */
 #define MAX_GREETINGS 256
 #define GREETING_MS   5000
-/* So much work is done at once: a thousand workers may start together. */
-#define GREETINGS_NS (200 * NSEC_PER_MSEC)
+/* What the turn of one has cost before it comes to it. */
+#define WAKE_NS 10000
+/* Taking one, and dropping it. */
+#define TAKING_NS 25000
+/* What a worker was given comes to an end, in turns that write a state, too. */
+#define WITH_ITS_END 3
 
-struct greeting {
-	struct list link; /* rendezvous::greetings */
-	struct rendezvous *rendezvous;
-	struct loop_source source;
-	struct loop_timer timer;
-	int fd; /* owned */
-	struct ucred peer;
-	const struct worker *worker; /* while it is answered; NULL: not known */
-};
-
+/* No state names its descriptor, so that its number may be another's at once. */
 static void greeting_free(struct greeting *g)
 {
-	loop_remove(&g->rendezvous->broker->loop, &g->source);
+	loop_remove(&g->broker->loop, &g->source);
 	loop_timer_disarm(&g->timer);
-	retire_fd(&g->fd);
+	fd_closep(&g->fd);
 	list_remove(&g->link);
 	free(g);
 }
@@ -97,239 +79,44 @@ static void refuse(const struct greeting *g, int error, const char *reason)
 	(void)handoff_send(g->fd, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
-/* The token is the proof; the rest of the message only says where to look. */
-static struct worker *find_worker(struct broker *b, const struct handoff_hello *hello)
+static size_t n_workers(const struct broker *b)
 {
-	list_for_each (struct service, s, &b->services, link)
-		list_for_each (struct worker, w, &s->workers, link)
-			if (!memcmp(w->token, hello->token, sizeof(w->token)))
-				return w;
-	return NULL;
+	size_t n = 0;
+
+	list_for_each (const struct service, s, &b->services, link)
+		n += list_count(&s->workers);
+	return n;
 }
 
-static int welcome(struct greeting *g, const struct channel *c)
+void rendezvous_turn(struct rendezvous *rv)
 {
-	struct handoff_welcome msg = { .channel = c->id };
-	const struct handoff_addr *addr = &c->endpoint->app_addr;
-	const struct listener *l;
-	const int fds[] = { c->rx, c->tx, c->page.fd };
-
-	handoff_header_init(&msg.h, HANDOFF_WELCOME);
-	l = list_find(struct listener, it, &c->endpoint->listeners, endpoint_link,
-		      !address_unix(&it->addr));
-	if (address_unix(addr))
-		strcpy(msg.path, address_unix(addr));
-	else if (l)
-		addr = &l->addr;
-	msg.addr = address_outside(addr);
-	return handoff_send(g->fd, &msg, sizeof(msg), fds, c->page.fd < 0 ? 2 : 3, MSG_DONTWAIT);
+	if (rv->at)
+		(void)greeter_rest_ms(rv->at, loop_clock_ns(),
+				      (loop_cpu_ns() - rv->since_ns + WAKE_NS) * rv->times,
+				      n_workers(rv->broker));
+	rv->at = NULL;
 }
 
-/* Gives the worker its ends of @c: its connection is a holder. @reason is empty if it is gone. */
-static int hand_over(struct greeting *g, struct channel *c, struct strbuf *reason)
+/*
+ * From now on this turn is for @g, with the state that is written at its end. How long it has to
+ * wait: who greets in a loop takes his share of the loop's time, and no more.
+ */
+static int64_t begin_work(const struct greeting *g)
 {
-	int r = welcome(g, c);
+	struct rendezvous *rv = g->rendezvous;
 
-	if (r == -EPIPE || r == -ECONNRESET)
-		return r;
-	if (r < 0)
-		return strbuf_fail(reason, r, "the broker cannot pass it a channel: %m");
-	loop_remove(&g->rendezvous->broker->loop, &g->source);
-	r = channel_add_holder(c, g->fd, g->peer.pid);
-	if (r < 0)
-		return strbuf_fail(reason, r, "the broker cannot watch its connection: %m");
-	g->fd = -1; /* the channel's now */
-	if (c->taker->gate == TAKER_OPEN)
-		taker_publish(c->taker);
-	return 0;
-}
-
-/* The listening socket came through exec(3), or by a descriptor passed: one more holder. */
-static int adopt(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
-		 const struct asked *more, struct strbuf *reason)
-{
-	struct channel *c = taker_find_channel(&w->taker, hello->channel);
-	struct asked before;
-	int r;
-
-	if (!c)
-		return strbuf_fail(reason, -ENOENT,
-				   "the inherited listening socket is not one of this worker's");
-	before = c->asked;
-	asked_add(&c->asked, more);
-	r = endpoint_ask(c->endpoint, NULL, more, w->conf, reason);
-	if (r < 0)
-		c->asked = before;
-	return r < 0 ? r : hand_over(g, c, reason);
-}
-
-/* @r: what came of asking for @addr. It may go on with another one. */
-static void note_busy(struct worker *w, const struct handoff_addr *addr, int r,
-		      const struct strbuf *reason)
-{
-	if (r != -EADDRINUSE && !w->busy.family)
-		return;
-	w->busy = r == -EADDRINUSE ? *addr : (struct handoff_addr){ 0 };
-	worker_output_refused(w, r == -EADDRINUSE ? reason->text : "");
-}
-
-/* How long a worker that listens on some addresses may take for the rest. */
-#define SETTLE_MS 1000
-
-/* @w has a new channel: is it ready with that? */
-static void listens(struct worker *w)
-{
-	service_attach_listeners(service_of(w));
-	/* Of a guest nothing is expected: one address is enough. */
-	if (w->guest)
-		worker_event(w, EV_LISTEN);
-	if ((w->state != WORKER_STARTING && w->state != WORKER_CLOSED) ||
-	    !worker_listens_as_configured(w))
-		return;
-	loop_timer_disarm(&w->settle);
-	if (!service_missing_endpoint(w))
-		worker_event(w, EV_LISTEN);
-	/*
-	 * A reload replaces the workers that listen on the rest: without them nobody would. So it
-	 * waits for a new worker until start_timeout, unless the rest is given up.
-	 */
-	else if (!worker_is_of_rollout(w) || service_of(w)->fewer_ports)
-		loop_timer_arm(worker_loop(w), &w->settle, SETTLE_MS);
-}
-
-static int join(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
-		const struct asked *asked, struct strbuf *reason)
-{
-	struct handoff_addr addr = hello->addr;
-	struct endpoint *e = NULL;
-	struct channel *c;
-	int r = 0;
-
-	/* Only configurations make names known: a program could make up any number. */
-	if (addr.family == HANDOFF_UNIX && !paths_has(hello->path, strlen(hello->path)))
-		r = service_refuse_unlisted(w, hello->path, reason);
-	else if (addr.family == HANDOFF_UNIX)
-		r = address_of_unix(hello->path, &addr, reason);
-	if (r == 0)
-		r = service_endpoint_for(w, &addr, asked, &e, reason);
-	note_busy(w, &addr, r, reason);
-	if (r < 0)
-		return r;
-	r = channel_new(&w->taker, e, &c);
-	if (r < 0)
-		return strbuf_fail(reason, r, "the broker cannot make a channel: %m");
-	c->asked = *asked;
-	c->backend = hello->backend;
-	c->native = c->backend == HANDOFF_BACKEND_NATIVE;
-	channel_tell_draining(c, w->state == WORKER_DRAINING);
-	r = hand_over(g, c, reason);
-	if (r < 0) {
-		channel_close(c);
-		return r;
-	}
-	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
-		  LOG_STR("address", address_text(&addr).text),
-		  LOG_STR("backend", channel_backend(c)),
-		  LOG_MSG("listens on %s", address_text(&addr).text));
-	listens(w);
-	return 0;
-}
-
-/* The app waits for the socket before it goes on, so that it is ready with that. */
-static int share_udp(struct greeting *g, struct worker *w, const struct handoff_hello *hello,
-		     struct strbuf *reason)
-{
-	struct handoff_welcome msg = { .addr = hello->addr };
-	struct handoff_addr addr = hello->addr;
-	int fd, r;
-
-	addr.flags |= HANDOFF_UDP;
-	r = service_share_udp(w, &addr, &fd, reason);
-	note_busy(w, &addr, r, reason);
-	if (r < 0)
-		return r;
-	handoff_header_init(&msg.h, HANDOFF_WELCOME);
-	if (handoff_send(g->fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT) == 0)
-		listens(w);
-	return 0;
-}
-
-/* What a worker may make the broker hold in any case, as one with a few listeners and processes. */
-#define HELD_MIN 64
-
-/* All workers together leave half of the descriptors for clients and us: has @w its share? */
-static bool holds_its_share(const struct worker *w)
-{
-	struct rlimit limit = { .rlim_cur = 0 };
-	size_t held = 0, workers = 0;
-
-	list_for_each (const struct channel, c, &w->taker.channels, link)
-		held += 3 + list_count(&c->holders);
-	list_for_each (const struct service, s, &w->terms->broker->services, link)
-		workers += list_count(&s->workers);
-	return held >= HELD_MIN && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	       held * workers * 2 >= limit.rlim_cur;
-}
-
-/* @sock: that of the app; -1: none came. 0: it has what it asked for; -errno with @reason. */
-static int greet(struct greeting *g, const struct handoff_hello *hello, int sock,
-		 struct strbuf *reason)
-{
-	struct worker *w = find_worker(g->rendezvous->broker, hello);
-	struct asked asked = { 0 };
-	int r = 0;
-
-	g->worker = w;
-	if (!w)
-		return strbuf_fail(
-			reason, -EPERM,
-			"a process asked to be a worker with a token that no worker has");
-	/* It may have leaked: by a log that has the environment, say. */
-	if (g->peer.uid != w->uid && g->peer.uid != 0)
-		return strbuf_fail(reason, -EPERM,
-				   "a process of another user asked to be a worker; if it is the "
-				   "app, which has changed its user itself, set user in its "
-				   "service instead");
-	if (holds_its_share(w))
-		return strbuf_fail(
-			reason, -EMFILE,
-			"it has as many listening sockets and processes that hold them "
-			"as the limit of open files leaves for each worker: close some, or "
-			"raise LimitNOFILE of the broker");
-	/*
-	 * Of a guest nothing is asked: it joins what is there. g->fd would not do: the kernel makes
-	 * it in the network namespace of the worker.
-	 */
-	if (!w->guest && sock >= 0 && hello->addr.family != HANDOFF_UNIX)
-		r = asked_read(sock, g->rendezvous->acceptor.source.fd, &asked, reason);
-	if (r < 0)
-		return r;
-	if (hello->flags & HANDOFF_HELLO_ADOPT)
-		return adopt(g, w, hello, &asked, reason);
-	/* One that drains may open it again; it gets nothing by it. */
-	if (!worker_state_is_current(w->state) && w->state != WORKER_DRAINING)
-		return strbuf_fail(reason, -ECONNREFUSED,
-				   "a worker that was told to end wants to listen");
-	if (hello->flags & HANDOFF_HELLO_UDP)
-		return share_udp(g, w, hello, reason);
-	return join(g, w, hello, &asked, reason);
-}
-
-/* A process that greets in a loop takes its share of the loop's time, and no more. */
-static void count_work(struct rendezvous *rv, uint64_t began_ns)
-{
-	int64_t rest_ms = pace_debt_ms(&rv->even_ns, loop_clock_ns(), loop_cpu_ns() - began_ns,
-				       PACE_EVIDENCE, GREETINGS_NS);
-
-	if (rest_ms)
-		acceptor_rest(&rv->acceptor, rest_ms);
+	rendezvous_turn(rv);
+	rv->at = greeter_find(rv->greeters, g->peer.uid, loop_clock_ns());
+	rv->times = 1;
+	rv->since_ns = loop_cpu_ns();
+	return greeter_rest_ms(rv->at, loop_clock_ns(), 0, n_workers(rv->broker));
 }
 
 static void greeting_ready(struct loop_source *source, uint32_t events)
 {
 	struct greeting *g = container_of(source, struct greeting, source);
-	struct rendezvous *rv = g->rendezvous;
-	uint64_t began_ns = loop_cpu_ns();
+	struct loop *loop = &g->broker->loop;
+	bool touched = loop->touched;
 	union {
 		struct handoff_hello hello;
 		uint64_t align;
@@ -339,9 +126,11 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 	struct pair_message got;
 	ssize_t n = pair_receive_any(g->fd, &buf, sizeof(buf), MSG_DONTWAIT, &got);
 	_cleanup_fd_ int sock = got.fd;
+	bool known;
 	int r = 0;
 
 	(void)events;
+	(void)begin_work(g);
 	if (n == -EAGAIN)
 		return;
 	if (n > 0 && got.cut_fds)
@@ -354,53 +143,98 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 			"worker-shim (or the libhandoff that the program is built with) and broker "
 			"are of different builds");
 	else if (n > 0)
-		r = greet(g, &buf.hello, sock, &reason);
+		r = greeting_answer(g, &buf.hello, sock, &reason);
 	if (r < 0)
 		refuse(g, -r, reason.text);
+	known = g->worker;
+	g->rendezvous->times = known ? WITH_ITS_END : 1;
 	greeting_free(g);
-	count_work(rv, began_ns);
+	loop->touched = known || touched; /* of what is no worker nothing is left */
 }
 
+static int watch(struct greeting *g)
+{
+	struct loop *loop = &g->broker->loop;
+
+	loop_timer_arm(loop, &g->timer, GREETING_MS);
+	return loop_add(loop, &g->source, g->fd, EPOLLIN);
+}
+
+/* It has had to wait, or says nothing. */
 static void greeting_expired(struct loop_timer *timer)
 {
-	greeting_free(container_of(timer, struct greeting, timer));
+	struct greeting *g = container_of(timer, struct greeting, timer);
+	struct loop *loop = &g->broker->loop;
+	bool touched = loop->touched;
+	int64_t rest_ms = g->source.fd < 0 ? begin_work(g) : 0;
+
+	if (rest_ms)
+		loop_timer_arm(loop, &g->timer, rest_ms);
+	else if (g->source.fd >= 0 || watch(g) < 0)
+		greeting_free(g);
+	loop->touched = touched;
+}
+
+/* Too many: the oldest of this user makes room, or else of all, so that none locks others out. */
+static void make_room(struct rendezvous *rv, uid_t uid)
+{
+	struct greeting *old;
+
+	if (list_count(&rv->greetings) < MAX_GREETINGS)
+		return;
+	old = list_find(struct greeting, g, &rv->greetings, link, g->peer.uid == uid);
+	greeting_free(old ? old : container_of(rv->greetings.next, struct greeting, link));
+}
+
+/* @g waits for its turn. Taking more of those who do has its limit, for all, too. */
+static void put_off(struct greeting *g, int64_t rest_ms)
+{
+	struct rendezvous *rv = g->rendezvous;
+
+	loop_timer_arm(&rv->broker->loop, &g->timer, rest_ms);
+	rest_ms = pace_debt_ms(&rv->even_ns, loop_clock_ns(), TAKING_NS, PACE_EVIDENCE,
+			       NSEC_PER_MSEC);
+	if (rest_ms)
+		acceptor_rest(&rv->acceptor, rest_ms);
 }
 
 static void rendezvous_accepted(struct acceptor *a, int fd)
 {
 	struct rendezvous *rv = container_of(a, struct rendezvous, acceptor);
-	uint64_t began_ns = loop_cpu_ns();
-	struct greeting *g;
+	bool touched = rv->broker->loop.touched;
+	struct greeting *g = calloc(1, sizeof(*g));
 	socklen_t len = sizeof(g->peer);
 	STRBUF(reason, HANDOFF_REASON_SIZE);
+	int64_t rest_ms;
 	int r;
 
-	/* Too many silent ones: the oldest makes room, so that they cannot lock workers out. */
-	if (list_count(&rv->greetings) >= MAX_GREETINGS)
-		greeting_free(container_of(rv->greetings.next, struct greeting, link));
-	g = calloc(1, sizeof(*g));
 	if (!g) {
 		(void)close(fd);
 		return;
 	}
 	g->rendezvous = rv;
+	g->at = a;
+	g->broker = rv->broker;
 	g->fd = fd;
-	g->source = (struct loop_source){ .fd = -1, .ready = greeting_ready };
+	g->source = (struct loop_source){ .fd = -1, .quiet = true, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
+	g->timer.quiet = true;
+	r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ? -errno : 0;
+	make_room(rv, g->peer.uid);
 	list_append(&rv->greetings, &g->link);
-	r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0
-		    ? -errno
-		    : loop_add(&rv->broker->loop, &g->source, fd, EPOLLIN);
+	rest_ms = begin_work(g);
+	if (r == 0 && rest_ms)
+		put_off(g, rest_ms);
+	else if (r == 0)
+		r = watch(g);
 	if (r < 0) {
 		(void)strbuf_fail(&reason, r,
 				  "the broker cannot watch a connection to the rendezvous: %m%s",
 				  r == -ENOSPC ? " (raise fs.epoll.max_user_watches)" : "");
 		refuse(g, -r, reason.text);
 		greeting_free(g);
-		return;
 	}
-	loop_timer_arm(&rv->broker->loop, &g->timer, GREETING_MS);
-	count_work(rv, began_ns);
+	rv->broker->loop.touched = touched;
 }
 
 void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out)
@@ -409,9 +243,23 @@ void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out)
 		kept_add(out, KEPT_GREETING, &(struct kept_greeting){ .fd = g->fd });
 }
 
-void rendezvous_adopt(struct rendezvous *rv, const struct kept_greeting *k)
+static socklen_t name_of(int fd, struct sockaddr_un *ret)
 {
-	rendezvous_accepted(&rv->acceptor, k->fd);
+	socklen_t len = sizeof(*ret);
+
+	return getsockname(fd, (struct sockaddr *)ret, &len) == 0 ? len : 0;
+}
+
+/* What was accepted has the name of the socket at which it was. */
+bool rendezvous_adopt(struct rendezvous *rv, int fd)
+{
+	struct sockaddr_un ours, its;
+	socklen_t len = name_of(rv->acceptor.source.fd, &ours);
+
+	if (!len || name_of(fd, &its) != len || memcmp(&ours, &its, len) != 0)
+		return false;
+	rendezvous_accepted(&rv->acceptor, fd);
+	return true;
 }
 
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd)

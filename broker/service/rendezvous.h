@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/broker.h"
+#include "policy/greeters.h"
 #include "sys/stream.h"
 
 /* Whom the broker refuses is logged so often in a minute, and the rest counted. */
@@ -19,7 +20,11 @@ struct refused {
 struct rendezvous {
 	struct broker *broker;
 	struct acceptor acceptor;
-	uint64_t even_ns;      /* when what greetings have cost is made up for: policy/pace.h */
+	struct greeter greeters[GREETERS_KEPT];
+	struct greeter *at; /* what this turn of the loop does is done for him; NULL: for nobody */
+	uint64_t since_ns;  /* loop_cpu_ns() */
+	unsigned times;	    /* ... and so often what it costs from then on */
+	uint64_t even_ns;   /* the same as a greeter's, of taking those that have to wait */
 	struct list greetings; /* greeting::link: connections without a HELLO yet, oldest first */
 	struct refused refused[REFUSED_OTHERS + 1]; /* since .minute was armed */
 	struct loop_timer minute;
@@ -29,6 +34,9 @@ struct rendezvous {
 int rendezvous_start(struct rendezvous *rv, struct broker *b, int fd);
 void rendezvous_stop(struct rendezvous *rv);
 
-/* Connections without a HELLO, for another program; and one of its. */
+/* A turn of the loop ends: what it has cost is somebody's, if he has greeted in it. */
+void rendezvous_turn(struct rendezvous *rv);
+
+/* Connections without a HELLO, for another program; and one of its, or false: it is no such one. */
 void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out);
-void rendezvous_adopt(struct rendezvous *rv, const struct kept_greeting *k);
+bool rendezvous_adopt(struct rendezvous *rv, int fd);

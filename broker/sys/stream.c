@@ -209,10 +209,11 @@ int acceptor_start(struct acceptor *a, struct loop *loop, int fd, unsigned batch
 		   void (*accepted)(struct acceptor *a, int fd))
 {
 	*a = (struct acceptor){ .loop = loop,
-				.source = { .fd = -1, .ready = acceptor_ready },
+				.source = { .fd = -1, .quiet = true, .ready = acceptor_ready },
 				.batch = batch,
 				.accepted = accepted };
 	loop_timer_init(&a->retry, retry_expired);
+	a->retry.quiet = true; /* what is accepted makes itself known */
 	return loop_add(loop, &a->source, fd, EPOLLIN);
 }
 

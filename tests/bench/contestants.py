@@ -77,6 +77,11 @@ def descendants(root):
     return found
 
 
+def name_of(pid):
+    with open(f'/proc/{pid}/comm') as f:
+        return f.read().strip()
+
+
 def memory_kb(pid):
     """VmRSS and RssAnon (what no other process can share) in KiB."""
     with open(f'/proc/{pid}/status') as f:
@@ -179,7 +184,7 @@ class Contestant:
     def stop(self):
         if not self.process or self.process.poll() is not None:
             return
-        family = [self.process.pid] + self.workers()
+        family = [self.process.pid] + descendants(self.process.pid)
         self.process.terminate()
         try:
             self.process.wait(STOP_TIMEOUT)
@@ -226,7 +231,11 @@ class Broker(Contestant):
             os.close(ready)
             if say_ready >= 0:
                 os.close(say_ready)
-        self.master = self.process.pid
+        self.master = next(pid for pid in descendants(self.process.pid)
+                           if name_of(pid) == 'broker-main')
+
+    def workers(self):
+        return [pid for pid in super().workers() if not name_of(pid).startswith('broker-')]
 
     def command_and_port(self):
         return {'command': f'{self.command} {self.port}'}

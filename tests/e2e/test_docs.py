@@ -371,7 +371,7 @@ FIGURES = [
     ("metrics", r"at most (\d+) clients at a time", "broker/core/broker.h", "WEB_CLIENTS_MAX", 1),
     ("metrics", r"(\d+) seconds for all of it", "broker/web/web.c", "EXCHANGE_MS", 1000),
     ("metrics", r"(\d+) KiB of request", "broker/policy/http.h", "HTTP_HEAD_MAX", 1024),
-    ("architecture", r"it has (one) more second", "broker/service/rendezvous.c", "SETTLE_MS", 1000),
+    ("architecture", r"it has (one) more second", "broker/service/greeting.c", "SETTLE_MS", 1000),
     ("architecture", r"it waits at most (a) second", "broker/service/listeners.c", "HANDSHAKE_MS", 1000),
     ("protocol", r"more than (\d+) such connections", "broker/service/rendezvous.c", "MAX_GREETINGS", 1),
     ("protocol", r"ADOPT SHOULD arrive within (\d+) ms", "broker/dispatch/channel.c", "VERDICT_MS", 1),

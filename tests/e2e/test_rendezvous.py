@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Which processes may be workers: the token alone is not enough."""
 
+import mmap
 import os
 import pwd
 import re
 import resource
+import signal
 import socket
 import struct
 import sys
 
 from harness import *
+from lib import proc
 
 WELCOME, REFUSED = 2, 3
 
@@ -36,19 +39,27 @@ def names(port):
         return re.findall("@(handoff:[0-9a-f]{32}:[0-9a-f]{16}:4:%04x:[0-9a-f]*)" % port, f.read())
 
 
-def hello_as(user, broker, token=None):
-    ids, token = pwd.getpwnam(user), bytes.fromhex(token or token_of(broker))
+def run_as(user, deed):
+    """In a process of @user, which ends with what it returns. Its pid."""
+    ids = pwd.getpwnam(user)
     pid = os.fork()
     if pid == 0:
         answer = 0
         try:
+            proc.die_with_parent()
             os.setgroups([])
             os.setgid(ids.pw_gid)
             os.setuid(ids.pw_uid)
-            answer = hello(broker.run_dir + "/rendezvous", token, broker.port)
+            answer = deed()
         finally:
             os._exit(answer)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return pid
+
+
+def hello_as(user, broker, token=None, times=1):
+    token = bytes.fromhex(token or token_of(broker))
+    greet = lambda: [hello(broker.run_dir + "/rendezvous", token, broker.port) for _ in range(times)][-1]
+    return os.waitstatus_to_exitcode(os.waitpid(run_as(user, greet), 0)[1])
 
 
 def broker_of_nobody():
@@ -159,6 +170,50 @@ def refusals_beyond_some_are_counted_and_not_said():
         assert struct.unpack_from("=HHI", s.recv(496))[1] == REFUSED
     broker.wait_event("worker-failed", since=mark, worker="web.0")
     assert len(broker.log.find(["worker-failed"], mark)) == 10 + 1
+
+
+def states_written(broker):
+    """As both files say that it writes in turn: sys/twin.c."""
+    found = []
+    for number, name in proc.fds(broker.main_pid).items():
+        if "broker-state" in name:
+            with open("/proc/%d/fd/%s" % (broker.main_pid, number), "rb") as f:
+                found.append(struct.unpack("=Q", f.read(8))[0])
+    return max(found)
+
+
+@test
+def of_what_is_no_worker_no_state_is_written():
+    broker = Broker(app("srv_blocking"), workers=1)
+    if not broker.shows_fds():
+        skip("cannot look at the broker's descriptors")
+    before = states_written(broker)
+    for _ in range(300):
+        assert hello(broker.run_dir + "/rendezvous", bytes(16), broker.port) == REFUSED
+    assert states_written(broker) - before < 100
+
+
+@test
+def who_greets_without_end_keeps_no_other_user_waiting():
+    broker = broker_of_nobody()
+    counts = memoryview(mmap.mmap(-1, 4 * 8)).cast("Q")  # shared with those who count
+
+    def greet_without_end(n):
+        while True:
+            hello(broker.run_dir + "/rendezvous", bytes(16), broker.port)
+            counts[n] += 1
+
+    def others_pass():
+        """Of 100 greetings one after another, none waits for four that are there at any time."""
+        before = sum(counts)
+        assert hello_as("nobody", broker, 32 * "0", 100) == REFUSED
+        return sum(counts) - before < 100
+
+    crowd = [run_as("daemon", lambda n=n: greet_without_end(n)) for n in range(4)]
+    wait_until(others_pass)  # once these have had what they may have at once
+    for pid in crowd:
+        send_signal(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 @test

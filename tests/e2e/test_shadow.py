@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
 
 from harness import *
 from lib import proc
@@ -36,6 +38,19 @@ def balanced(broker):
     found = service(broker)["ledger"]
     assert found["balanced"], found
     return found
+
+
+@test
+def who_was_about_to_greet_does_so_to_the_next_broker():
+    broker = serve()
+    before = held(broker)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(30)
+        s.connect(os.path.join(broker.run_dir, "rendezvous"))
+        wait_until(lambda: sum(held(broker).values()) > sum(before.values()))
+        kill(broker)
+        s.send(b"not quite what docs/protocol.md asks for")
+        assert struct.unpack("=H", s.recv(512)[2:4]) == (3,)  # REFUSED
 
 
 @test
