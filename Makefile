@@ -145,7 +145,7 @@ PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 # The preload library once more, for programs that load no library: see worker-shim/trap/params.h.
 TRAP_SRC := $(sort $(wildcard worker-shim/trap/*.c))
 TRAP_PRELOAD := addr adopt fdinfo hooks_accept hooks_fd hooks_listen hooks_name hooks_path hooks_syscall \
-	options shim slot table
+	launched options shim slot table
 TRAP_OBJ := $(TRAP_SRC:%.c=$(BUILD)/obj/%.o) $(TRAP_PRELOAD:%=$(BUILD)/obj/blob/%.o)
 
 .PHONY: all
@@ -284,11 +284,16 @@ $(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
 
 # Programs that load no library: their system calls are trapped.
-STATIC_BIN := $(addprefix $(BUILD)/apps/static/,srv_blocking srv_epoll_before_listen srv_prefork srv_raw srv_threads)
+STATIC_BIN := $(addprefix $(BUILD)/apps/static/,srv_blocking srv_epoll_before_listen srv_prefork srv_raw srv_relay \
+	srv_relay_pie srv_threads)
 
 $(BUILD)/apps/static/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -static -o $@ $<
+
+$(BUILD)/apps/static/%_pie: tests/apps/%.c $(wildcard tests/apps/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -fPIE -static-pie -o $@ $<
 
 # With libhandoff, as handoff(3) says.
 $(BUILD)/apps/srv_native: tests/apps/srv_native.c tests/apps/app.h $(BUILD)/libhandoff.a

@@ -261,8 +261,7 @@ static void add_notes(struct answer *a)
 	if (json_doc_first(json_doc_member(p, "scripts")) && json_doc_truth(a->all, "served"))
 		note(a, p,
 		     "$path is a script: what was looked at is its interpreter $binary. What the "
-		     "script starts inherits the preparation, but a program that is static, or "
-		     "written in Go, would not be served: ask about that one by its name");
+		     "script starts inherits the preparation");
 }
 
 /* --- the section ----------------------------------------------------------------------- */

@@ -15,8 +15,8 @@ const char *escape_text(const struct escape_facts *f)
 	if (!f->readable)
 		return "why is not known, as /proc does not show this process to the broker";
 	if (!f->library && !f->dynamic)
-		return "it is static, so that no library can be loaded: use a dynamically linked "
-		       "build of it";
+		return "it is static, and its calls are not trapped: worker-shim --check tells "
+		       "whether they can be, and what starts it must pass on the BROKER_ variables";
 	if (!f->library && f->privileged)
 		return "it gained privileges when it was executed (setuid, setgid, file "
 		       "capabilities), and such programs ignore LD_PRELOAD: set user in the "

@@ -10,6 +10,7 @@ import subprocess
 from harness import *
 from lib import proc, tools
 from lib.guest import Guest
+from lib.release import Release
 from lib.steering import ready_workers, who_answers, workers
 
 GO = ("exe", "pie", "cgo")  # how they are built; the last one is linked to libc
@@ -118,8 +119,6 @@ def nothing_of_the_launcher_is_left():
     with open("/proc/%d/status" % pid) as f:
         assert re.search(r"^TracerPid:\s*0$", f.read(), re.M)
     assert proc.descendants(pid) == []
-    with open("/proc/%d/environ" % pid) as f:
-        assert "LD_PRELOAD" not in f.read()
     plain = subprocess.Popen([static("srv_blocking"), str(free_port())])
     at_end(lambda: (plain.kill(), plain.wait()))
     wait_until(lambda: proc.listens(plain.pid, int(plain.args[1])))
@@ -148,6 +147,61 @@ def add_go(mode):
 
 for mode in GO:
     add_go(mode)
+
+
+WRAPPERS = {
+    "sh": ["/bin/sh", "-c", 'exec "$@"', "sh"],
+    "sh_that_waits": ["/bin/sh", "-c", '"$@"; exit', "sh"],
+    "env": ["env", "-u", "HOME"],
+    "nice": ["nice", "-n", "1"],
+    "posix_spawnp": ["python3", "-c", "import os, sys; os.environ['PATH'] += ':' + os.path.dirname(sys.argv[1]); os.waitpid("
+                     "os.posix_spawnp(os.path.basename(sys.argv[1]), sys.argv[1:], os.environ), 0)"],
+    "a_clean_environment": ["env", "-i"],
+}
+
+
+def add_wrapper(name, words):
+    def serves():
+        for program in ("srv_blocking", "srv_prefork"):
+            broker = Broker([*words, static(program), "{port}"], workers=2)
+            assert len(set(who_answers(broker.port))) >= 2
+            assert {w["backend"] for w in workers(broker)} == {"trap"}
+            broker.reload_and_wait()
+            assert len(set(who_answers(broker.port))) >= 2
+            broker.stop()
+
+    add_test("%s_executes_a_static_program" % name, serves)
+
+
+for name, words in WRAPPERS.items():
+    add_wrapper(name, words)
+
+
+@test
+def a_script_executes_a_go_program():
+    release = Release('exec %s 127.0.0.1:$1' % go_program("exe"))
+    broker = Broker(release.command(), workers=2)
+    assert len({http_get(broker.port, "/?id=x").body for _ in range(8)}) == 2
+    assert {w["backend"] for w in workers(broker)} == {"trap"}
+
+
+@test
+def a_static_wrapper_executes_any_program():
+    """One with the library, and ones with the code in it: at a fixed address, and at any."""
+    for program, backend in ((app("srv_relay")[0], "preload"), (static("srv_relay"), "trap"), (static("srv_relay_pie"), "trap")):
+        broker = Broker([static("srv_relay"), "{port}", "none", "exec", program, "kept"], workers=2)
+        assert len(set(who_answers(broker.port))) == 2
+        assert {w["backend"] for w in workers(broker)} == {backend}
+        broker.stop()
+
+
+@test
+def a_listener_goes_from_a_wrapper_to_a_static_program():
+    for first in "bind", "listen":
+        for wrapper in app("srv_relay")[0], static("srv_relay"):
+            broker = Broker([wrapper, "{port}", first, "exec", static("srv_relay"), "kept"], workers=2)
+            assert len(set(who_answers(broker.port))) == 2
+            broker.stop()
 
 
 @test

@@ -66,21 +66,19 @@ static const char *section_of(const char *text)
 
 TEST(a_report_is_cut_into_what_is_known)
 {
-	CHECK_STR(
-		json_of(GOOD_REPORT, NULL, "npm", "a b"),
-		"{\"type\":\"doctor\",\"command\":[\"npm\",\"a b\"],\"served\":true,"
-		"\"backend\":\"preload\",\"mode\":\"listen\",\"reason\":null,"
-		"\"program\":{\"path\":\"/usr/bin/npm\","
-		"\"scripts\":[\"/usr/bin/npm\",\"/usr/bin/env\"],\"binary\":\"/usr/bin/node\","
-		"\"class\":\"64\",\"machine\":\"x86-64\",\"linkage\":\"dynamic\","
-		"\"interpreter\":\"/lib64/ld-linux-x86-64.so.2\",\"libc\":\"glibc\","
-		"\"sanitizer\":null,\"go\":false,\"privilege\":null,\"io_uring\":false,"
-		"\"never_listens\":false},"
-		"\"process\":null,"
-		"\"notes\":[\"/usr/bin/npm is a script: what was looked at is its interpreter "
-		"/usr/bin/node. What the script starts inherits the preparation, but a program "
-		"that is static, or written in Go, would not be served: ask about that one by its "
-		"name\"],\"section\":\"[service:app]\\ncommand = npm 'a b'\\n\"}\n");
+	CHECK_STR(json_of(GOOD_REPORT, NULL, "npm", "a b"),
+		  "{\"type\":\"doctor\",\"command\":[\"npm\",\"a b\"],\"served\":true,"
+		  "\"backend\":\"preload\",\"mode\":\"listen\",\"reason\":null,"
+		  "\"program\":{\"path\":\"/usr/bin/npm\","
+		  "\"scripts\":[\"/usr/bin/npm\",\"/usr/bin/env\"],\"binary\":\"/usr/bin/node\","
+		  "\"class\":\"64\",\"machine\":\"x86-64\",\"linkage\":\"dynamic\","
+		  "\"interpreter\":\"/lib64/ld-linux-x86-64.so.2\",\"libc\":\"glibc\","
+		  "\"sanitizer\":null,\"go\":false,\"privilege\":null,\"io_uring\":false,"
+		  "\"never_listens\":false},"
+		  "\"process\":null,"
+		  "\"notes\":[\"/usr/bin/npm is a script: what was looked at is its interpreter "
+		  "/usr/bin/node. What the script starts inherits the "
+		  "preparation\"],\"section\":\"[service:app]\\ncommand = npm 'a b'\\n\"}\n");
 }
 
 TEST(a_report_without_a_verdict_is_none)
@@ -127,9 +125,7 @@ TEST(a_command_that_can_be_served)
 		  "\n"
 		  "  - /usr/bin/npm is a script: what was looked at is its interpreter "
 		  "/usr/bin/node. What the\n"
-		  "    script starts inherits the preparation, but a program that is static, or "
-		  "written in Go,\n"
-		  "    would not be served: ask about that one by its name\n"
+		  "    script starts inherits the preparation\n"
 		  "\n"
 		  "For broker.ini:\n"
 		  "\n"

@@ -124,7 +124,6 @@ static void read_dynamic(const struct view *v, const Elf64_Ehdr *eh, const Elf64
 		if (dyn.d_tag != DT_NEEDED || dyn.d_un.d_val > v->len ||
 		    !view_string(v, strings + dyn.d_un.d_val, name, sizeof(name)))
 			continue;
-		ret->linked = true;
 		if (!*ret->first && begins_as(name, first))
 			strcpy(ret->first, name);
 		ret->io_uring = ret->io_uring || begins_as(name, io_uring);

@@ -21,7 +21,6 @@ struct elf_info {
 	bool go;	  /* built by the Go toolchain, with or without cgo */
 	bool raw;	  /* makes its system calls itself: it is static, or Go */
 	char interp[256]; /* path of the dynamic linker, which reads LD_PRELOAD; "": it is static */
-	bool linked;	  /* to a library; a Go program may have a linker and need none */
 	bool io_uring;	  /* linked to liburing: it may accept by a way that cannot be brokered */
 	bool never_listens;  /* nor do its libraries, and it loads no others: it serves no port */
 	bool never_executes; /* another program */

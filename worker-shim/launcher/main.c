@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "activate.h"
 #include "handoff_addr.h"
 #include "inetd.h"
 #include "join.h"
 #include "trap.h"
+#include "trap/arch.h"
 
 #define LIBRARY_NAME "libworker-shim.so"
 
@@ -30,7 +32,8 @@ static struct {
 	struct inetd inetd;
 	int v6only; /* whether, with --listen */
 	bool activate;
-	const char *execute; /* for a program that is trapped; NULL: for nobody */
+	const char *execute; /* for a worker's program; NULL: for nobody */
+	int is_try;	     /* whether it is executed all the same if it cannot be trapped */
 } options = { .status_fd = -1 };
 
 static const char *pool = "0"; /* of inetd */
@@ -79,6 +82,7 @@ static const struct option longs[] = {
 	{ "listen", required_argument, NULL, 'L' },
 	{ "v6only", no_argument, &options.v6only, true },
 	{ "execute", required_argument, NULL, 'x' },
+	{ "try-execute", required_argument, NULL, 't' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -88,7 +92,7 @@ static const struct option longs[] = {
 static const char **const texts[] = {
 	['i'] = &options.inetd.park, ['j'] = &options.control, ['k'] = &pool,
 	['l'] = &options.library,    ['n'] = &options.service, ['p'] = &options.inetd.listen,
-	['x'] = &options.execute,
+	['t'] = &options.execute,    ['x'] = &options.execute,
 };
 
 static const char *const backends[] = {
@@ -140,6 +144,7 @@ static bool take_option(int c)
 		return reason_set(LAUNCH_USAGE, "see worker-shim -h");
 	default:
 		*texts[c] = optarg;
+		options.is_try |= c == 't';
 	}
 	return true;
 }
@@ -177,11 +182,14 @@ static bool set_stderr(void)
 			       (unsigned long long)st.st_ino);
 }
 
-/* Also a trapped program, if it has a libc besides: see preload/hooks_signal.c. */
-static bool wants_library(void)
+/* Not by libc: a library that is preloaded here would have the launcher execute it. */
+static bool become(char **command)
 {
-	return options.backend == BACKEND_PRELOAD ||
-	       (options.backend == BACKEND_TRAP && program.elf.linked);
+	const long a[6] = { (long)program.path, (long)command, (long)environ };
+	long error = -arch_call(SYS_execve, a);
+
+	return reason_set(error == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
+			  "%s cannot be started: %s", program.path, strerror((int)error));
 }
 
 /* Becomes the program that runs @command, and returns only if that fails. */
@@ -195,10 +203,10 @@ static bool launch(char **command)
 		if (!inetd_prepare(&options.inetd, &program, options.library, &options.status_fd))
 			return *reason.text ? false
 					    : reason_refuse("no memory for the environment");
-	} else if ((wants_library() &&
-		    /* A sanitizer's runtime goes first: otherwise it ends the program. */
-		    !environment_preload(program.elf.first, options.library)) ||
-		   (options.backend != BACKEND_NATIVE && !set_stderr())) {
+		/* A trapped program needs the library if it has a libc, or executes others. */
+	} else if (options.backend != BACKEND_NATIVE &&
+		   /* A sanitizer's runtime goes first: otherwise it ends the program. */
+		   (!environment_preload(program.elf.first, options.library) || !set_stderr())) {
 		return reason_refuse("no memory for the environment");
 	}
 	if (options.backend == BACKEND_TRAP && !trap_prepare(program.elf.go, options.status_fd))
@@ -212,31 +220,34 @@ static bool launch(char **command)
 	 */
 	if (!options.control)
 		(void)prctl(PR_SET_PDEATHSIG, 0);
-	(void)execv(program.path, command);
-	return reason_set(errno == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
-			  "%s cannot be started: %s", program.path, strerror(errno));
+	return become(command);
 }
 
-/*
- * What a trapped program executes: see trap/exec.c. With the back end if it makes its calls itself,
- * so that the filter that it inherits takes them for those of the other program.
- */
-static bool execute(char **command)
+/* Whether it is trapped now, or shall not be. */
+static bool trap_for(const char *token)
 {
 	const char *preloaded = getenv("LD_PRELOAD");
 
+	if (options.is_try && (!token || !*token))
+		return true; /* it shall do without the broker */
+	options.backend = BACKEND_TRAP;
+	if (!program_read(&program) || !program.elf.raw)
+		return true;
+	return program_check(&program, &options.backend, options.library) &&
+	       (strstr(preloaded ? preloaded : "", options.library) ||
+		environment_preload("", options.library)) &&
+	       trap_prepare(program.elf.go, -1);
+}
+
+/* What a worker's program executes: see preload/launched.h. */
+static bool execute(char **command)
+{
 	if (strlen(options.execute) >= PATH_MAX)
 		return reason_set(LAUNCH_USAGE, "--execute: too long");
 	strcpy(program.path, options.execute);
-	options.backend = BACKEND_TRAP;
-	if (program_read(&program) && program.elf.raw &&
-	    (!program_check(&program, &options.backend, options.library) ||
-	     (wants_library() && !strstr(preloaded ? preloaded : "", options.library) &&
-	      !environment_preload("", options.library)) ||
-	     !trap_prepare(program.elf.go, -1)))
+	if (!trap_for(getenv(HANDOFF_ENV_TOKEN)) && !options.is_try)
 		return false;
-	(void)execv(program.path, command);
-	return reason_refuse("%s cannot be started: %s", program.path, strerror(errno));
+	return become(command);
 }
 
 /* A line of the report. A file name may hold anything; the reader expects one line. */

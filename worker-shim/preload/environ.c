@@ -7,7 +7,8 @@
 /* More than that is no environment but a mistake, and the stack of a thread may be small. */
 #define ROOM_MAX (96 * 1024)
 
-#define PRELOAD "LD_PRELOAD"
+#define PRELOAD	 "LD_PRELOAD"
+#define LAUNCHER "worker-shim"
 
 struct environ_kept environ_kept;
 
@@ -19,13 +20,20 @@ void environ_keep(struct environ_kept *ret)
 		HANDOFF_ENV_PRIVATE, HANDOFF_ENV_WRAPPER,    HANDOFF_ENV_STDERR,
 		HANDOFF_ENV_SOCKETS, HANDOFF_ENV_UDP,	     PRELOAD,
 	};
-	char *at = ret->text;
+	char *at = ret->text, *slash;
 	size_t n = 0;
 	Dl_info self;
 
 	if (!dladdr(ret, &self) || !self.dli_fname)
 		return;
 	ret->library = self.dli_fname;
+	slash = strrchr(ret->library, '/');
+	if (slash && strlen(ret->library) < sizeof(ret->text) / 2) {
+		ret->launcher = at;
+		at = stpcpy(mempcpy(at, ret->library, (size_t)(slash + 1 - ret->library)),
+			    LAUNCHER) +
+		     1;
+	}
 	for (size_t i = 0; i < ENVIRON_VARIABLES; i++) {
 		const char *value = getenv(names[i]);
 		size_t left = (size_t)(ret->text + sizeof(ret->text) - at);

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ENVIRON_VARIABLES 12 /* those of handoff_wire.h, and LD_PRELOAD */
@@ -22,6 +23,8 @@
 struct environ_kept {
 	const char *variables[ENVIRON_VARIABLES + 1]; /* "NAME=value"; terminated by NULL */
 	const char *library;			      /* its path, as in LD_PRELOAD */
+	const char *launcher;			      /* beside it; NULL, "": there is none */
+	bool traps;				      /* this process has the blob */
 	char text[24576];
 };
 

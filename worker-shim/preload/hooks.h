@@ -44,12 +44,14 @@ struct timespec;
 
 /* Those that hooks_exec.c makes of their parameters' names. */
 #define HOOKS_STARTING(X) \
-	X(int, execve, (const char *path, char *const argv[], char *const envp[]), \
-	  path, argv, envp) \
+	X(int, execve, (const char *file, char *const argv[], char *const envp[]), \
+	  file, argv, envp) \
+	X(int, posix_spawn, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp)
+
+/* The same, in PATH. */
+#define HOOKS_SEARCHING(X) \
 	X(int, execvpe, (const char *file, char *const argv[], char *const envp[]), \
 	  file, argv, envp) \
-	X(int, fexecve, (int fd, char *const argv[], char *const envp[]), fd, argv, envp) \
-	X(int, posix_spawn, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp) \
 	X(int, posix_spawnp, SPAWN_PARAMETERS, pid, file, actions, attr, argv, envp)
 
 /* Those that hooks_path.c makes: the name, its directory, the parameters. Two need no macro. */
@@ -71,6 +73,7 @@ struct timespec;
 #define HOOKS(X) \
 	HOOKS_ANSWERED(X) \
 	HOOKS_STARTING(X) \
+	HOOKS_SEARCHING(X) \
 	HOOKS_OF_PATHS(X) \
 	X(int, accept, (int fd, struct sockaddr *addr, socklen_t *len)) \
 	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags)) \
@@ -82,6 +85,7 @@ struct timespec;
 	X(int, dup3, (int from, int to, int flags)) \
 	X(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *event)) \
 	X(int, fcntl, (int fd, int cmd, ...)) \
+	X(int, fexecve, (int fd, char *const argv[], char *const envp[])) \
 	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len)) \
 	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len)) \
 	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len)) \

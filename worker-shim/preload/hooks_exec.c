@@ -2,12 +2,16 @@
  * hooks_exec.c - programs that this process executes have the library, too: see environ.h. They may
  * be in a vfork child, so everything is on the stack.
  */
+#include <limits.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "adopt.h"
 #include "environ.h"
 #include "hooks.h"
+#include "launched.h"
 #include "real.h"
 
 /*
@@ -25,15 +29,60 @@
 			*(envp) = environ_restore(&environ_kept, *(envp), __builtin_alloca(room)); \
 	} while (0)
 
-/* A hook that is libc's function with another environment. */
-#define STARTING(type, name, parameters, ...)                                                      \
+/* The file that libc will find in PATH; "": none. */
+static const char *find(const char *file, char ret[PATH_MAX])
+{
+	const char *path = getenv("PATH"), *end;
+	size_t n = strlen(file);
+
+	if (strchr(file, '/'))
+		return file;
+	for (path = path ? path : "/bin:/usr/bin"; path; path = *end ? end + 1 : NULL) {
+		end = strchrnul(path, ':');
+		if ((size_t)(end - path) + n + 2 > PATH_MAX)
+			continue;
+		strcpy(stpcpy(mempcpy(ret, path, (size_t)(end - path)), end > path ? "/" : "./"),
+		       file);
+		if (access(ret, X_OK) == 0)
+			return ret;
+	}
+	return "";
+}
+
+/* A hook that is libc's function with another environment, and perhaps with the launcher before. */
+#define STARTED(type, name, parameters, path, ...)                                                 \
 	type hook_##name parameters                                                                \
 	{                                                                                          \
+		const char *const program = file, *found, *option;                                 \
+		char *const *const words = argv;                                                   \
+                                                                                                   \
 		COMPLETE(&envp);                                                                   \
+		found = path;                                                                      \
+		option = launched_option(found, argv);                                             \
+		if (option) {                                                                      \
+			argv = launched_words(option, found, argv,                                 \
+					      __builtin_alloca(launched_room(argv)));              \
+			file = environ_kept.launcher;                                              \
+			if (real.name(__VA_ARGS__) == 0)                                           \
+				return 0;                                                          \
+			/* It is not there, in a root directory of the program's own choice. */    \
+			file = program;                                                            \
+			argv = words;                                                              \
+		}                                                                                  \
 		return real.name(__VA_ARGS__);                                                     \
 	}
+#define STARTING(type, name, parameters, ...) STARTED(type, name, parameters, file, __VA_ARGS__)
+#define SEARCHING(type, name, parameters, ...)                                                     \
+	STARTED(type, name, parameters, find(file, __builtin_alloca(PATH_MAX)), __VA_ARGS__)
 
 HOOKS_STARTING(STARTING)
+HOOKS_SEARCHING(SEARCHING)
+
+int hook_fexecve(int fd, char *const argv[], char *const envp[])
+{
+	COMPLETE(&envp);
+	return real.fexecve(fd, argv, envp);
+}
 
 int hook_execv(const char *path, char *const argv[])
 {

@@ -3,6 +3,7 @@
  * the parts of it that see nothing here.
  */
 #include <stdarg.h>
+#include "handler.h"
 #include "libc.h"
 #include "preload/environ.h"
 #include "preload/moved.h"
@@ -176,9 +177,10 @@ socklen_t moved_name(int fd, bool peer, struct sockaddr_storage *ret)
 	return 0;
 }
 
-/* No library is loaded into what it executes. */
+/* It executes others with the environment that they are given. */
 void environ_keep(struct environ_kept *ret)
 {
-	(void)ret;
+	ret->launcher = trap_params.launcher;
+	ret->traps = true;
 }
 struct environ_kept environ_kept;

@@ -285,5 +285,9 @@ GO = [
         command="nats-server -a 127.0.0.1 -p {port}", broken="nats-server -a 127.0.0.1 -p {port} --nonsense",
         ask=Talk((b"", rb"^INFO "), (b"CONNECT {\"verbose\":false}\r\nSUB @ID@ 1\r\nPUB @ID@ 2\r\nhi\r\n", rb"MSG @ID@ 1 2\r\nhi")),
     ),
+    Row(
+        "Prometheus", "each worker has data of its own", apt="prometheus",
+        shell="exec prometheus --web.listen-address=127.0.0.1:{port} --config.file={dir}/prometheus.yml --storage.tsdb.path=$W/data",
+        files={"prometheus.yml": "global: {}\n"}, ask=http(rb"Prometheus Server is Healthy", "/-/healthy"),
+    ),
 ]
-
