@@ -27,8 +27,8 @@
 
 /* All zero at first but .move. Any number of threads may use it at the same time. */
 struct handoff_room {
-	/* A MOVE came, with @seat, which it closes. NULL: that is of no interest. */
-	void (*move)(const struct handoff_move *move, int seat);
+	/* A MOVE came through @rx, with @seat, which it closes. NULL: that is of no interest. */
+	void (*move)(int rx, const struct handoff_move *move, int seat);
 	int near_limit;	    /* whether */
 	int from;	    /* half the soft limit; 0: not read yet */
 	unsigned int count; /* of descriptors received */
@@ -113,7 +113,7 @@ static inline int handoff_take(int rx, int flags, struct handoff_room *room,
 			return -ENOMSG;
 		if (room->move && got.fds[0] >= 0 &&
 		    handoff_check(&message, (size_t)got.n, HANDOFF_MOVE)) {
-			room->move(&message.move, got.fds[0]);
+			room->move(rx, &message.move, got.fds[0]);
 			i = -1;
 			continue;
 		}

@@ -181,7 +181,7 @@ struct handoff_move {
 	struct handoff_header h;
 	uint32_t n_ports;
 	uint16_t ports[HANDOFF_MOVE_PORTS];
-	uint32_t reserved;
+	uint32_t passed; /* by so many processes of the worker, which had nothing to give */
 };
 
 /*

@@ -113,7 +113,7 @@ def busy_clients_notice_nothing(name, command, all_move=True, needed=(), reloads
     note("%d moved, %d ended between two requests; %s" % (moved, ended, counts))
     if all_move:
         # All of them, since no old worker is left and no connection has ended.
-        assert moved >= 2 * N and ended == sum(counts.values()) - counts["answered"] == 0, counts
+        assert moved >= N and ended == sum(counts.values()) - counts["answered"] == 0, counts
 
 
 def a_proxy_in_front_notices_nothing(command, config):

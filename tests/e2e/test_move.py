@@ -461,6 +461,52 @@ def a_blocking_server_with_threads_keeps_its_clients():
         broker.wait_event("worker-exit", pid=pid)
 
 
+# Its first process has the connection. Its second one has none, and is quicker with each message.
+SIBLINGS = """
+import os, select, socket, sys, time
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+listener.setblocking(False)
+conns, epoll = {}, select.epoll()
+epoll.register(listener, select.EPOLLIN)
+while True:
+    for fd, event in epoll.poll():
+        if fd != listener.fileno():
+            if conns[fd].recv(4096):
+                conns[fd].sendall(b"HTTP/1.1 200 OK\\r\\nX-Pid: %d\\r\\nContent-Length: 0\\r\\n\\r\\n" % os.getpid())
+            else:
+                epoll.unregister(fd)
+                conns.pop(fd).close()
+            continue
+        if conns:
+            time.sleep(0.002)
+        try:
+            conn, _ = listener.accept()
+        except BlockingIOError:
+            continue
+        if os.fork() == 0:
+            conn.close()
+            epoll.close()
+            epoll = select.epoll()
+            epoll.register(listener, select.EPOLLIN)
+            break
+        conns[conn.fileno()] = conn
+        epoll.register(conn, select.EPOLLIN)
+"""
+
+
+@test
+def a_process_without_connections_leaves_it_to_its_sibling():
+    broker = mover(["python3", write_file("siblings.py", SIBLINGS), "{port}"], workers=1)
+    plain = Plain(broker)
+    old = {plain.pid}
+    broker.reload_and_wait()
+    plain.moves(old)
+    plain.close()
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+
+
 @test
 def the_relay_goes_on_with_the_next_broker():
     broker = mover()

@@ -6,6 +6,7 @@
 #include "slot.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,8 @@
 /* A set that holds so many is read again from the same file; and first, for few connections. */
 #define MOVED_MANY 1000
 #define MOVED_FEW  16
+/* A MOVE that finds nothing to move goes on so often, after 1, 2, 3 ms. */
+#define MOVED_PASSES 3
 /* More threads than that are not looked at. */
 #define MOVED_THREADS 256
 
@@ -44,6 +47,7 @@ static struct {
 	int kept[MOVED_SETS];		   /* files of some of them that stay open; 0: none */
 	size_t n_items;			   /* that a set holds */
 	bool slow;			   /* one was read for the first time */
+	unsigned replaced;		   /* for this MOVE */
 	struct candidate v[MOVED_AT_ONCE]; /* by .fd */
 } found = { .busy = ATOMIC_FLAG_INIT };
 
@@ -323,6 +327,7 @@ static bool replace(const struct candidate *c, int seat)
 	(void)real.dup3(own, c->fd, flags);
 	sent = handoff_send(seat, &offer, sizeof(offer), (int[]){ conn, other }, 2, MSG_DONTWAIT) ==
 	       0;
+	found.replaced += sent;
 	if (sent)
 		slot_mark(c->fd, mark_make(MARK_MOVED, NULL));
 	else
@@ -415,13 +420,28 @@ static void replace_all(int seat)
 	} while (replace_found(seat, &blocked) && found.next < end && handoff_now_ns() < until_ns);
 }
 
-void moved_begin(const struct handoff_move *move, int seat)
+/* A process without connections is the first to read each MOVE. So it waits for another one. */
+static void pass_on(int rx, const struct handoff_move *move, int seat)
+{
+	struct slot *slot = slot_at(rx);
+	struct handoff_move next = *move;
+	int tx = slot ? slot_hidden(slot, HIDDEN_TX) : -1;
+
+	if (++next.passed <= MOVED_PASSES && tx >= 0 &&
+	    handoff_send(tx, &next, sizeof(next), &seat, 1, MSG_DONTWAIT) == 0)
+		(void)poll(NULL, 0, (int)next.passed);
+}
+
+void moved_begin(int rx, const struct handoff_move *move, int seat)
 {
 	_keep_errno_ int saved = errno;
 
 	if (owner_is_me() && !atomic_flag_test_and_set(&found.busy)) {
 		found.move = move;
+		found.replaced = 0;
 		replace_all(seat);
+		if (!found.replaced)
+			pass_on(rx, move, seat);
 		atomic_flag_clear(&found.busy);
 	}
 	handoff_close_fd(&seat);

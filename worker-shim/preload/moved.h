@@ -29,8 +29,11 @@ static inline bool moved_is_replacing(int fd)
 	return atomic_load_explicit(&moved_now, memory_order_acquire) == fd;
 }
 
-/* Replaces all that can be, for about 5 ms. Closes @seat. Keeps errno. */
-void moved_begin(const struct handoff_move *move, int seat);
+/*
+ * Replaces all that can be, for about 5 ms. If that is nothing, it goes to another process of the
+ * worker, through @rx. Closes @seat. Keeps errno.
+ */
+void moved_begin(int rx, const struct handoff_move *move, int seat);
 
 /*
  * @fd stands in the place of a connection: the address of its own end, or of its @peer, as the app

@@ -163,8 +163,9 @@ void real_init(void)
 /* Which epoll set a connection is in is not seen: it stays, and the worker finishes it. */
 _Atomic int moved_now = -1;
 
-void moved_begin(const struct handoff_move *move, int seat)
+void moved_begin(int rx, const struct handoff_move *move, int seat)
 {
+	(void)rx;
 	(void)move;
 	handoff_close_fd(&seat);
 }
