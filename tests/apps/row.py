@@ -45,7 +45,7 @@ class Row:
 
     In commands, keys and files {port} and {port2} are free ports, {dir} is the folder of the test,
     {socket} a path where the app listens instead of a port,
-    {here} that of tests/apps, {npm} where npm's packages are, {pem} a file with a certificate and its
+    {here} that of tests/apps, {npm} and {unpacked} where such packages are, {pem} a file with a certificate and its
     key, {backend} the port of a server that answers each line with "echo LINE". In shell, $W is the
     worker's folder.
     """
@@ -83,6 +83,7 @@ class Row:
         ports = [free_port() for _ in range(max(2, self._n))]
         self._values = {
             "{port}": str(ports[0]), "{port2}": str(ports[1]), "{dir}": self._dir, "{here}": HERE, "{npm}": NPM,
+            "{unpacked}": os.path.join(BUILD, "unpacked"),
         }
         uses = repr((self._command, self._shell, self._keys, self._files, self._setup))
         if "{socket}" in uses:

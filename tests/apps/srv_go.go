@@ -3,7 +3,15 @@
 package main
 
 import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -30,11 +38,53 @@ func helper() {
 	fmt.Print("helped")
 }
 
+// What the library of Go makes of TLS: HTTP/2, if the client can.
+func serveTLS(l net.Listener) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	made := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	signed, err := x509.CreateCertificate(rand.Reader, &made, &made, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	own := tls.Certificate{Certificate: [][]byte{signed}, PrivateKey: key}
+	server := http.Server{TLSConfig: &tls.Config{Certificates: []tls.Certificate{own}}}
+	return server.ServeTLS(l, "", "")
+}
+
+// A client that sends each line of its input into one stream, as those of gRPC are, and prints what
+// comes back, line by line.
+func stream(url string) error {
+	any := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	response, err := (&http.Client{Transport: any}).Post(url, "text/plain", os.Stdin)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
+}
+
 func main() {
-	if os.Args[1] == "helper" {
+	switch os.Args[1] {
+	case "helper":
 		helper()
 		return
+	case "stream":
+		if err := stream(os.Args[2]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
 	}
+	http.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
+		w.(http.Flusher).Flush()
+		for lines := bufio.NewScanner(r.Body); lines.Scan(); w.(http.Flusher).Flush() {
+			fmt.Fprintf(w, "%s %d %s\n", r.Proto, os.Getpid(), lines.Text())
+		}
+	})
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		ms, _ := strconv.Atoi(r.URL.Query().Get("ms"))
 		time.Sleep(time.Duration(ms) * time.Millisecond)
@@ -60,5 +110,8 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println("listens on", l.Addr())
+	if len(os.Args) > 2 && os.Args[2] == "tls" {
+		panic(serveTLS(l))
+	}
 	panic(http.Serve(l, nil))
 }

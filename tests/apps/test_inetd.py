@@ -19,7 +19,7 @@ from lib.steering import ready_workers  # noqa: E402
 # directory: programs that Debian does not install beside others of these.
 PACKAGES = ("micro-httpd fingerd finger git rsync subversion cvs popa3d pure-ftpd perl oidentd exim4-daemon-light"
             " dovecot-imapd openssh-server openssh-client dictd busybox libwrap0 libtirpc3")
-UNPACKED = "vsftpd tftpd-hpa atftpd xinetd"  # xinetd: for tests/bench/inetd
+UNPACKED = "vsftpd tftpd-hpa atftpd xinetd busybox-static"  # xinetd: for tests/bench/inetd; busybox-static: rows/web.py
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"] +
                        [os.path.join(BUILD, "unpacked", package, "usr/sbin") for package in UNPACKED.split()])
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Programs that make their system calls themselves, static ones and Go: these calls are trapped."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -72,6 +73,18 @@ for name in ("srv_blocking", "srv_epoll_before_listen", "srv_prefork", "srv_thre
 
 
 @test
+def static_programs_of_musl_serve_through_reloads():
+    if not shutil.which("musl-gcc"):
+        skip("no musl here: musl-tools")
+    for name in ("srv_prefork", "srv_threads"):
+        source = os.path.join(ROOT, "tests", "apps", name + ".c")
+        subprocess.run(["musl-gcc", "-static", "-O1", "-D_GNU_SOURCE", "-pthread", "-o", tmp(name), source], check=True)
+        broker = Broker([tmp(name), "{port}"], workers=2)
+        serves_through_reloads(broker)
+        broker.stop()
+
+
+@test
 def signals_descriptors_and_helpers_work_in_a_static_program():
     """What it asserts is in the program."""
     broker = trapped("srv_raw")
@@ -89,6 +102,8 @@ def as_another_user():
     with open("/proc/%d/status" % pid) as f:
         text = f.read()
     assert re.search(r"^NoNewPrivs:\s*1$", text, re.M) and re.search(r"^Seccomp:\s*2$", text, re.M), text
+    broker.stop()
+    assert http_get(go(user="nobody").port, "/helper").body == "helped <nil>; 42\n <nil>"
 
 
 @test
@@ -202,6 +217,75 @@ def a_listener_goes_from_a_wrapper_to_a_static_program():
             broker = Broker([wrapper, "{port}", first, "exec", static("srv_relay"), "kept"], workers=2)
             assert len(set(who_answers(broker.port))) == 2
             broker.stop()
+
+
+def client_of_stream(broker):
+    """It sends a line and returns what came back, and who sent it."""
+    client = subprocess.Popen([go_program("exe"), "stream", "https://127.0.0.1:%d/echo" % broker.port],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+    at_end(lambda: (client.kill(), client.wait()))
+
+    def say(word):
+        client.stdin.write(word + "\n")
+        client.stdin.flush()
+        proto, pid, back = client.stdout.readline().split()
+        assert (proto, back) == ("HTTP/2.0", word), (proto, back)
+        return int(pid)
+
+    return client, say
+
+
+@test
+def go_streams_of_http_2_outlive_a_reload():
+    broker = Broker([go_program("exe"), "127.0.0.1:{port}", "tls"], workers=2, drain_idle="off")
+    streams = [client_of_stream(broker) for _ in range(4)]
+    old = {say("first") for _, say in streams}
+    assert old == set(ready_workers(broker).values()), old
+    broker.reload_and_wait()
+    for i in range(100):
+        assert {say(str(i)) for _, say in streams} == old
+    streams.append(client_of_stream(broker))
+    assert streams[-1][1]("new") not in old
+    for client, _ in streams:
+        client.stdin.close()
+        assert client.stdout.read() == "" and client.wait() == 0
+    for pid in old:
+        broker.wait_event("worker-exit", pid=pid)
+
+
+REQUESTS = int(os.environ.get("TRAP_REQUESTS", "4000"))
+
+
+def loses_only_what_killed_workers_had(broker):
+    """A reload and a SIGKILL after each thousand answers; a worker is stopped first, to see what it has."""
+    load, held = Load(broker.port, path="/?ms=1"), 0
+    for _ in range(REQUESTS // 2000):
+        load.wait_answers(1000)
+        broker.reload_and_wait()
+        load.wait_answers(1000)
+        victim, mark = sorted(ready_workers(broker).values())[0], broker.mark()
+        processes = proc.stop_tree(victim)
+        held += proc.held_connections(processes, broker.port)
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                proc.send_signal(pid, signal.SIGKILL)
+        broker.wait_event("worker-exit", since=mark, pid=victim)
+        broker.wait_event("worker-ready", since=mark)
+    load.wait_answers(100)
+    summary = load.stop()
+    note("%d requests, %d failed, %d were in hands that were killed" % (summary["connections"], summary["failed"], held))
+    assert summary["failed"] <= held, load.complaints()
+    assert {kind for kind, n in summary["errors"].items() if n} <= {"reset", "closed", "short"}, load.complaints()
+
+
+@test
+def reloads_and_kills_lose_only_what_static_workers_had():
+    loses_only_what_killed_workers_had(trapped("srv_threads"))
+
+
+@test
+def reloads_and_kills_lose_only_what_go_workers_had():
+    loses_only_what_killed_workers_had(go())
 
 
 @test

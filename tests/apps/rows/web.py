@@ -108,6 +108,11 @@ hosts: { localhost: { paths: { /: { file.dir: {dir}/www } } } }
         ask=HELLO,
     ),
     Row(
+        "busybox httpd, static", "the same, of busybox-static", apt="busybox", files=PAGE,
+        command="{unpacked}/busybox-static/bin/busybox httpd -f -p 127.0.0.1:{port} -h {dir}/www",
+        broken="{unpacked}/busybox-static/bin/busybox httpd -f -h /nonexistent", ask=HELLO,
+    ),
+    Row(
         "yaws", "Erlang. Each worker has its own node id", apt="yaws",
         shell="exec yaws --conf {dir}/yaws.conf --id w$$ -D",
         files={"yaws.conf": """
