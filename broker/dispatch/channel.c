@@ -391,3 +391,10 @@ void channel_trust(struct channel *c)
 	c->stalled_since_ms = 0;
 	c->member.limit = c->taker->conf->queue;
 }
+
+void channel_close_seat(struct channel *c)
+{
+	if (c->seat >= 0)
+		(void)shutdown(c->seat, SHUT_RDWR); /* the worker may have it, too */
+	fd_closep(&c->seat);
+}

@@ -99,6 +99,12 @@ void channel_shun(struct channel *c);
 /* Its worker takes again: as many as its queue allows. */
 void channel_trust(struct channel *c);
 
+/*
+ * No more of the worker's connections move, until it is told again: with the pins that there are
+ * then. What is in the relay stays where it is; what was on its way there is looked at.
+ */
+void channel_close_seat(struct channel *c);
+
 /* --- all channels of one worker at once: into the round, out of it, and the sums -------- */
 
 /* @t->dispatch is set. The gate is shut until its owner opens it. */

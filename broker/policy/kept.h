@@ -156,7 +156,7 @@ struct kept_run {
 	int64_t heard_ms; /* loop::heard_ms; 0: of a program that does not say */
 	int relay_fd;
 	struct kept_helper relay; /* of struct mover */
-	uint64_t relay_seats;
+	uint64_t relay_seats, relay_conns;
 };
 
 struct kept_given {

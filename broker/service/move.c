@@ -27,14 +27,10 @@
 
 /* --- the relay -------------------------------------------------------------------------------- */
 
-/* What is in the relay stays where it is; what was on its way there is looked at. */
 static void close_seats(struct worker *w)
 {
 	list_for_each (struct channel, c, &w->taker.channels, link)
-		if (c->seat >= 0) {
-			(void)shutdown(c->seat, SHUT_RDWR); /* the worker may have it, too */
-			fd_closep(&c->seat);
-		}
+		channel_close_seat(c);
 }
 
 static void close_relay(struct mover *m)
@@ -54,16 +50,6 @@ static void relay_wrote(struct helper *h, const char *bytes, size_t n)
 	log_event(LEVEL_WARN, "relay", LOG_MSG("the relay: %.*s", (int)n, bytes));
 }
 
-static void relay_ended(struct helper *h, int status)
-{
-	(void)h;
-	/* What it has given us before is not lost: then comes the end of its socket. */
-	if (status)
-		log_event(LEVEL_ERROR, "relay", LOG_INT("status", status),
-			  LOG_MSG("the relay has ended: the connections that went through it are "
-				  "lost"));
-}
-
 static bool start_relay(struct mover *m)
 {
 	struct broker *b = m->relay.broker;
@@ -77,7 +63,7 @@ static bool start_relay(struct mover *m)
 	/* One that is about to end closes its end of the socket first. */
 	if (m->fd >= 0 || m->relay.pid)
 		return m->fd >= 0;
-	m->n_seats = 0;
+	m->n_seats = m->n_conns = 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return false;
 	m->fd = pair[0];
@@ -205,6 +191,12 @@ static bool gives_away(const struct worker *w)
 		(w->state == WORKER_HELD && (w->gives_away || (w->held & HELD_BY_DEBUG))));
 }
 
+bool worker_moves(struct worker *w)
+{
+	return service_of(w)->conf->move != MOVE_OFF && gives_away(w) &&
+	       list_find(struct channel, c, &w->taker.channels, link, has_place(c));
+}
+
 bool service_move(struct service *s)
 {
 	bool off = s->conf->move == MOVE_OFF || service_leaves(s), any = false;
@@ -267,6 +259,14 @@ static void take(struct broker *b, uint64_t from, int *fd)
 		     fd_take(fd), false);
 }
 
+static void count_idle(struct channel *c)
+{
+	if (!c)
+		return;
+	worker_of(c)->ended_idle++;
+	service_of(worker_of(c))->measured.ended_idle++;
+}
+
 /* False: there is none, or no room for it here. */
 static bool take_next(struct mover *m)
 {
@@ -288,13 +288,32 @@ static bool take_next(struct mover *m)
 		close_relay(m);
 	if (n <= 0)
 		return false;
-	if (n == sizeof(moved) && got.fd >= 0)
-		take(b, moved.n, &got.fd);
-	/* It ends, unless another seat is on its way. */
-	else if (n == sizeof(moved) && !got.cut_fds && moved.n >= m->n_seats)
-		(void)shutdown(m->fd, SHUT_WR);
+	if (n == sizeof(moved)) {
+		m->n_conns = moved.n_conns;
+		if (moved.what == RELAY_SAYS_MOVED && got.fd >= 0)
+			take(b, moved.n, &got.fd);
+		else if (moved.what == RELAY_SAYS_IDLE)
+			count_idle(returned_from(b, moved.n));
+		/* It ends, unless another seat is on its way. */
+		else if (moved.what == RELAY_SAYS_DONE && moved.n >= m->n_seats)
+			(void)shutdown(m->fd, SHUT_WR);
+	}
 	fd_closep(&got.fd);
 	return true;
+}
+
+static void relay_ended(struct helper *h, int status)
+{
+	struct mover *m = container_of(h, struct mover, relay);
+
+	if (!status)
+		return;
+	/* What it has said before. */
+	while (m->fd >= 0 && take_next(m))
+		;
+	log_event(LEVEL_ERROR, "relay", LOG_INT("status", status), LOG_INT("lost", m->n_conns),
+		  LOG_MSG("the relay has ended: the %u connections that went through it are lost",
+			  m->n_conns));
 }
 
 static void comes_back(struct loop_source *source, uint32_t events)
@@ -335,6 +354,7 @@ void mover_keep(const struct mover *m, struct kept_run *k)
 	k->relay.limit_at_ms = 0;
 	k->relay_fd = m->fd;
 	k->relay_seats = m->n_seats;
+	k->relay_conns = m->n_conns;
 }
 
 int mover_adopt(struct mover *m, const struct kept_run *k)
@@ -344,6 +364,7 @@ int mover_adopt(struct mover *m, const struct kept_run *k)
 	m->fd = k->relay_fd;
 	m->short_until_ms = 0;
 	m->n_seats = k->relay_seats;
+	m->n_conns = (unsigned)k->relay_conns;
 	if (helper_adopt(&m->relay, &k->relay) < 0)
 		return -ENOMEM;
 	return loop_add(&m->relay.broker->loop, &m->source, m->fd, EPOLLIN);

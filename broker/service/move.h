@@ -16,6 +16,7 @@ struct mover {
 	int fd; /* owned: our end of its socket; -1: none runs */
 	struct loop_source source;
 	uint64_t n_seats;	/* that it was sent */
+	unsigned n_conns;	/* that go through it, when it was last heard */
 	int64_t short_until_ms; /* descriptors or memory are short: what moves waits there */
 };
 
@@ -27,7 +28,10 @@ void mover_init(struct mover *m, struct broker *b);
  */
 bool service_move(struct service *s);
 
-/* The same. Returns whether to look again. */
+/* Whether @w gives its connections away, and another worker could have them. */
+bool worker_moves(struct worker *w);
+
+/* As service_move(). Returns whether to look again. */
 bool mover_watch(struct mover *m);
 
 /* The relay goes on with the next broker that serves in this process, or its shadow. */

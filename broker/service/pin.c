@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include "base/units.h"
+#include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
 #include "dispatch/route.h"
@@ -18,6 +19,11 @@ static void changed(struct service *s)
 		loop_timer_disarm(&s->pin_timer);
 	list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
 		endpoint_pins_changed(e);
+	/* The relay is to know who stays. */
+	list_for_each (struct worker, w, &s->workers, link)
+		if (w->state == WORKER_HELD)
+			list_for_each (struct channel, c, &w->taker.channels, link)
+				channel_close_seat(c);
 }
 
 /*

@@ -40,6 +40,7 @@ struct seat {
 struct relayed {
 	struct list link; /* conns */
 	struct seat *seat;
+	struct handoff_addr peer;
 	struct relay_conn state;
 	struct side {
 		struct relayed *of;
@@ -57,7 +58,7 @@ static struct loop loop;
 static struct list seats = { &seats, &seats }, conns = { &conns, &conns };
 static struct loop_source broker;
 static char buffer[64 << 10];
-static size_t n_fds;		 /* of connections, and for what waits in seats */
+static size_t n_conns, n_open;	 /* connections and seats */
 static uint64_t n_seats, n_said; /* that came; when there was none left, the broker was told */
 static bool broker_takes = true;
 static struct rlimit files;
@@ -75,6 +76,15 @@ static void watch(struct side *s, uint32_t events)
 		loop_modify(&loop, &s->source, events);
 }
 
+static int tell(enum relay_says what, uint64_t n, const int *fd, int flags)
+{
+	const struct relay_moved_message m = { n, what, (unsigned)n_conns };
+	int e = handoff_send(RELAY_FD, &m, sizeof(m), fd, fd ? 1 : 0, flags);
+
+	broker_takes = e != -EPIPE && e != -ECONNRESET;
+	return e;
+}
+
 static void end_if_done(void)
 {
 	list_for_each_safe (struct seat, s, tmp, &seats, link) {
@@ -83,16 +93,14 @@ static void end_if_done(void)
 		loop_timer_disarm(&s->end_idle);
 		pins_deinit(&s->stays);
 		list_remove(&s->link);
-		n_fds -= SEAT_FDS;
+		n_open--;
 		free(s);
 	}
 	if (!list_empty(&seats))
 		return;
 	if (broker.fd >= 0 && n_seats > n_said) {
-		const struct relay_moved_message done = { .n = n_seats };
-
 		/* There is nothing else to do, so this may wait until the broker has room. */
-		(void)handoff_send(RELAY_FD, &done, sizeof(done), NULL, 0, 0);
+		(void)tell(RELAY_SAYS_DONE, n_seats, NULL, 0);
 		n_said = n_seats;
 	}
 	loop.stop = broker.fd < 0;
@@ -101,8 +109,10 @@ static void end_if_done(void)
 /* The broker has not changed its mind, nor ended. */
 static bool may_move(const struct relayed *r)
 {
-	return broker_takes && list_find(const struct seat, s, &seats, link,
-					 s->fd >= 0 && s->as.channel == r->seat->as.channel);
+	struct seat *seat = list_find(struct seat, s, &seats, link,
+				      s->fd >= 0 && s->as.channel == r->seat->as.channel);
+
+	return broker_takes && seat && !pins_match(&seat->stays, &r->peer);
 }
 
 static void drop(struct relayed *r)
@@ -113,9 +123,10 @@ static void drop(struct relayed *r)
 	fd_closep(&r->real.fd);
 	fd_closep(&r->pair.fd);
 	r->seat->n_conns--;
-	n_fds -= 2;
+	n_conns--;
 	list_remove(&r->link);
 	free(r);
+	(void)tell(RELAY_SAYS_HAS, 0, NULL, MSG_DONTWAIT);
 	end_if_done();
 }
 
@@ -184,14 +195,9 @@ static bool pass_answer(struct relayed *r)
 /* The connection goes to the broker. False: it does not, for now. */
 static bool give(struct relayed *r)
 {
-	const struct relay_moved_message moved = { .n = r->seat->as.channel };
-	int e;
-
 	/* Else its registration would live on, and the broker closes its copy. */
 	watch(&r->real, 0);
-	e = handoff_send(RELAY_FD, &moved, sizeof(moved), &r->real.fd, 1, MSG_DONTWAIT);
-	broker_takes = e != -EPIPE && e != -ECONNRESET;
-	return e == 0;
+	return tell(RELAY_SAYS_MOVED, r->seat->as.channel, &r->real.fd, MSG_DONTWAIT) == 0;
 }
 
 static void wait_for(struct relayed *r, int64_t ms)
@@ -303,16 +309,14 @@ static void begin(struct seat *seat, int *real, int *pair)
 {
 	struct relayed *r = calloc(1, sizeof(*r));
 	struct idle_sample now;
-	struct handoff_addr peer;
 	bool stays;
 
 	if (!r)
 		return;
 	r->seat = seat;
 	seat->n_conns++;
-	n_fds += 2;
-	stays = tcp_sample(*real, &now) < 0 || tcp_peer_address(*real, &peer) < 0 ||
-		pins_match(&seat->stays, &peer);
+	n_conns++;
+	stays = tcp_sample(*real, &now) < 0 || tcp_peer_address(*real, &r->peer) < 0;
 	relay_begin(&r->state, stays ? NULL : &now);
 	r->real =
 		(struct side){ r, fd_take(real), { .fd = -1, .ready = side_ready }, false, false };
@@ -321,6 +325,7 @@ static void begin(struct seat *seat, int *real, int *pair)
 	r->began_ms = loop_now(&loop);
 	loop_timer_init(&r->again, again_expired);
 	list_append(&conns, &r->link);
+	(void)tell(RELAY_SAYS_HAS, 0, NULL, MSG_DONTWAIT);
 	pump(r);
 }
 
@@ -349,7 +354,7 @@ static void offered(struct loop_source *source, uint32_t events)
 	fd_closep(&got.fds[0]);
 	fd_closep(&got.fds[1]);
 	/* Those that can still be taken are no more than these. */
-	if (n_fds > files.rlim_cur) {
+	if (2 * n_conns + SEAT_FDS * n_open > files.rlim_cur) {
 		seat->full = true;
 		(void)shutdown(seat->fd, SHUT_RD);
 	}
@@ -361,13 +366,13 @@ static void end_idle_expired(struct loop_timer *timer)
 	struct seat *seat = container_of(timer, struct seat, end_idle);
 	struct idle_sample now;
 
+	seat->n_conns++; /* it outlives them */
 	list_for_each_safe (struct relayed, r, tmp, &conns, link)
 		if (r->seat == seat && !r->pair.full && !r->real.full &&
-		    tcp_sample(r->real.fd, &now) == 0 && idle_now(&r->idle, &now, IDLE_MS)) {
-			seat->n_conns++; /* it outlives them */
+		    tcp_sample(r->real.fd, &now) == 0 && idle_now(&r->idle, &now, IDLE_MS) &&
+		    tell(RELAY_SAYS_IDLE, seat->as.channel, NULL, MSG_DONTWAIT) != -EAGAIN)
 			drop(r);
-			seat->n_conns--;
-		}
+	seat->n_conns--;
 	loop_timer_arm(&loop, timer, IDLE_MS / 4);
 	end_if_done();
 }
@@ -394,7 +399,7 @@ static void open_seat(const struct relay_seat_message *m, int *fd)
 	if (m->end_idle_ms >= 0)
 		loop_timer_arm(&loop, &seat->end_idle, m->end_idle_ms);
 	list_append(&seats, &seat->link);
-	n_fds += SEAT_FDS;
+	n_open++;
 }
 
 static void broker_says(struct loop_source *source, uint32_t events)

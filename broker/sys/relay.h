@@ -10,7 +10,7 @@
  *
  * One such process is enough for all workers. Of a channel without an open seat, no connection
  * moves any more. When there is no seat and no connection, it says so, and ends if the broker
- *closes its socket then: another seat may be on its way.
+ * closes its socket then: another seat may be on its way.
  */
 #pragma once
 
@@ -32,12 +32,18 @@ struct relay_seat_message {
 	struct kept_pin stays[RELAY_STAYS_MAX]; /* whose clients stay */
 };
 
-/*
- * From it. With a descriptor: this connection may go to another worker than that of channel @n.
- * Without one: it has nothing to do any more, and has had @n seats.
- */
+enum relay_says {
+	RELAY_SAYS_HAS,	  /* a connection more or fewer */
+	RELAY_SAYS_MOVED, /* with a descriptor: to another worker than that of channel .n */
+	RELAY_SAYS_IDLE,  /* one of channel .n was idle, and is closed */
+	RELAY_SAYS_DONE,  /* it has nothing to do any more, and has had .n seats */
+};
+
+/* From it. */
 struct relay_moved_message {
 	uint64_t n;
+	enum relay_says what;
+	unsigned n_conns; /* that go through it */
 };
 
 /* That process, which may make the calls of the broker alone, by @seccomp. Its exit status. */

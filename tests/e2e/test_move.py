@@ -426,9 +426,10 @@ def a_killed_relay_costs_its_connections_and_no_others():
     # It can make no calls but the broker's, where those are limited.
     wait_until(lambda: limits(relay) == limits(broker.events("broker-start")[0]["broker_pid"]))
     new = Plain(broker)
+    assert plain.ask() in old
     os.kill(relay, signal.SIGKILL)
     assert plain.file.read() == b""
-    broker.wait_event("relay", status=9)
+    broker.wait_event("relay", status=9, lost=1)
     for pid in old:
         broker.wait_event("worker-exit", pid=pid)
     again = pids(broker)
@@ -442,9 +443,11 @@ def idle_connections_are_ended_when_their_time_has_come():
     broker = mover(drain_idle="1500ms")
     plain = Plain(broker)
     old = old_and_new(broker)
+    swapped(broker, old)
     assert plain.sock.recv(1) == b""
     for pid in old:
         broker.wait_event("worker-exit", pid=pid)
+    assert sum(e["ended_idle"] for e in broker.events("worker-stopping")) == 1
 
 
 @test
@@ -607,7 +610,9 @@ def a_held_worker_gives_its_clients_away_but_for_those_that_are_pinned_to_it():
     broker = mover()
     one = next(w["pid"] for w in workers(broker) if w["worker"] == "web.0")
     ask(broker, "pin 127.0.0.2 web.0")
-    pinned = Plain(broker, source="127.0.0.2")
+    ask(broker, "pin 127.0.0.4 web.0")
+    pinned, later = Plain(broker, source="127.0.0.2"), Plain(broker, source="127.0.0.4")
+    ask(broker, "unpin 127.0.0.4")
     tool = ["sh", "-c", "echo begun; cat; : {pid}"]
 
     def clients():
@@ -620,10 +625,16 @@ def a_held_worker_gives_its_clients_away_but_for_those_that_are_pinned_to_it():
     for plain in some:
         plain.moves({one})
     assert pinned.stays({one})
+    # The same with one that is pinned only now, until it is no more.
+    ask(broker, "pin 127.0.0.4 web.0")
+    assert later.stays({one})
+    ask(broker, "unpin 127.0.0.4")
+    later.moves({one})
     ask(broker, "release web.0")
     # It is in the relay, and stays there.
     assert relays(broker) and pinned.stays({one})
-    assert next(w for w in workers(broker) if w["pid"] == one)["moved"] == len(some)
+    assert next(w for w in workers(broker) if w["pid"] == one)["moved"] == len(some) + 1
+    later.close()
     pinned.close()
     wait_until(lambda: not relays(broker))
     some += clients()

@@ -610,6 +610,7 @@ static void fake_start(unsigned n_workers, unsigned queue, unsigned listen)
 		list_append(&f->c.holders, &f->holder.link);
 		list_append(&f->w.taker.channels, &f->c.link);
 		f->c.tx = f->c.rx = (int)i;
+		f->c.seat = -1;
 		f->c.wake = wake;
 		f->c.wake.fd = (int)i;
 		f->c.member.slot = i;

@@ -86,15 +86,29 @@ static int new_seat(uint64_t channel)
 	return send_seat(&m);
 }
 
-/* What comes from it next: a connection, or -1. */
-static int receive(uint64_t n)
+/* What comes from it next, but for how many connections it has. With MOVED: the connection. */
+static int receive(enum relay_says what, uint64_t n)
 {
-	struct relay_moved_message moved;
+	struct relay_moved_message m;
 	struct pair_message got;
 
-	CHECK_EQ(pair_receive_any(broker, &moved, sizeof(moved), 0, &got), sizeof(moved));
-	CHECK_EQ(moved.n, n);
+	do
+		CHECK_EQ(pair_receive_any(broker, &m, sizeof(m), 0, &got), sizeof(m));
+	while (m.what == RELAY_SAYS_HAS);
+	CHECK_EQ(m.what, what);
+	CHECK_EQ(m.n, n);
+	CHECK_EQ(got.fd >= 0, what == RELAY_SAYS_MOVED);
 	return got.fd;
+}
+
+static void wait_until_it_has(unsigned n)
+{
+	struct relay_moved_message m;
+	struct pair_message got;
+
+	do
+		CHECK_EQ(pair_receive_any(broker, &m, sizeof(m), 0, &got), sizeof(m));
+	while (m.what != RELAY_SAYS_HAS || m.n_conns != n);
 }
 
 /* --- clients and apps ------------------------------------------------------------------------- */
@@ -178,8 +192,7 @@ static void close_conn(struct conn *c)
 /* It has moved, with @request unread, and is served by whoever got it. */
 static void check_moved(struct conn *c, uint64_t channel, const char *request)
 {
-	c->real = receive(channel);
-	CHECK(c->real >= 0);
+	c->real = receive(RELAY_SAYS_MOVED, channel);
 	get(c->real, request);
 	put(c->real, OK);
 	get(c->client, OK);
@@ -225,13 +238,12 @@ TEST(who_waits_while_the_app_closes_moves)
 	finish();
 }
 
+/* Or it sees its client leave. */
 static bool app_is_asked(const struct conn *c)
 {
-	struct pollfd p[2] = { { .fd = c->app, .events = POLLIN },
-			       { .fd = broker, .events = POLLIN } };
+	char byte;
 
-	CHECK(poll(p, 2, -1) > 0);
-	return !p[1].revents;
+	return recv(c->app, &byte, 1, MSG_PEEK) > 0;
 }
 
 /* Once to count from; before that once more, if it may be that it owes an answer. */
@@ -269,7 +281,7 @@ TEST(with_nothing_left_it_says_so_once_for_each_seat_and_ends_when_it_may)
 	start();
 	seat = new_seat(7);
 	close(seat);
-	CHECK_EQ(receive(1), -1);
+	(void)receive(RELAY_SAYS_DONE, 1);
 	seat = new_seat(8);
 	c = offered(seat, "");
 	close(seat);
@@ -277,7 +289,7 @@ TEST(with_nothing_left_it_says_so_once_for_each_seat_and_ends_when_it_may)
 	put(c.client, GET);
 	get(c.app, GET);
 	close_conn(&c);
-	CHECK_EQ(receive(2), -1);
+	(void)receive(RELAY_SAYS_DONE, 2);
 	CHECK_EQ(shutdown(broker, SHUT_WR), 0);
 	finish();
 }
@@ -290,7 +302,7 @@ TEST(a_seat_that_was_on_its_way_as_it_was_to_end_is_served)
 	start();
 	seat = new_seat(7);
 	close(seat);
-	CHECK_EQ(receive(1), -1);
+	(void)receive(RELAY_SAYS_DONE, 1);
 	CHECK_EQ(kill(relay, SIGSTOP), 0);
 	seat = new_seat(8);
 	CHECK_EQ(shutdown(broker, SHUT_WR), 0);
@@ -336,7 +348,7 @@ TEST(what_the_broker_has_no_room_for_comes_later)
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
 		c[i] = offered(seat, GET);
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++)
-		moved[i] = receive(7);
+		moved[i] = receive(RELAY_SAYS_MOVED, 7);
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
 		get(moved[i], GET);
 		close(moved[i]);
@@ -348,7 +360,7 @@ TEST(what_the_broker_has_no_room_for_comes_later)
 
 /* --- what stays ------------------------------------------------------------------------------- */
 
-TEST(clients_that_are_to_stay_do)
+TEST(clients_stay_that_the_latest_seat_says)
 {
 	struct relay_seat_message m;
 	struct conn c;
@@ -361,6 +373,41 @@ TEST(clients_that_are_to_stay_do)
 	seat = send_seat(&m);
 	c = offered(seat, GET);
 	get(c.app, GET);
+	put(c.app, OK);
+	get(c.client, OK);
+	close(seat);
+	wait_until_it_has(1);
+	close_conn(&c);
+	wait_until_it_has(0);
+	(void)receive(RELAY_SAYS_DONE, 1);
+	/* One that was not to stay at first. */
+	seat = new_seat(7);
+	c = offered(seat, "");
+	wait_until_it_has(1);
+	close(seat);
+	seat = send_seat(&m);
+	put(c.client, GET);
+	get(c.app, GET);
+	close_conn(&c);
+	close(seat);
+	finish();
+}
+
+TEST(what_is_idle_is_ended_when_the_broker_knows_of_it)
+{
+	struct relay_seat_message m;
+	struct conn c;
+	int seat;
+
+	start();
+	m = seat_message(7);
+	m.end_idle_ms = 0;
+	seat = send_seat(&m);
+	c = offered(seat, "");
+	(void)receive(RELAY_SAYS_IDLE, 7);
+	get(c.client, "");
+	get(c.app, "");
+	wait_until_it_has(0);
 	close_conn(&c);
 	close(seat);
 	finish();
