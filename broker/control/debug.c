@@ -1,20 +1,26 @@
 #include "control.h"
 
 #include <sys/param.h>
+#include "service/move.h"
 #include "service/pin.h"
+#include "service/survey.h"
 #include "worker/children.h"
 #include "worker/step.h"
 #include "worker/processes.h"
 #include "worker/words.h"
 
 #define TICK_MS 20
+/* For so long a debugger waits for clients that can go on with other workers. */
+#define MOVES_MS      2000
+#define MOVES_TICK_MS 100
 
 struct kept_session {
 	uint64_t worker_id;	/* 0: it has ended */
 	struct pin_source from; /* whose connections go to it all the same; family 0: nobody's */
 	/* Of an inetd service, one process is debugged, not the worker: the next that serves. */
-	int stopped; /* as handoff_processes::debug should be now */
-	bool ticks;  /* the timer looks whether it has come */
+	int stopped;		/* as handoff_processes::debug should be now */
+	bool ticks;		/* the timer looks whether it has come */
+	int64_t moves_until_ms; /* ... or whether its clients have gone on with others; 0: not */
 };
 
 struct session {
@@ -201,9 +207,8 @@ static bool write_session(struct client *c, const struct worker *w, pid_t pid)
 }
 
 /* Of an inetd worker: until a process of it has a connection, and waits for the debugger. */
-static void next_ticked(struct loop_timer *timer)
+static void next_ticked(struct session *session)
 {
-	struct session *session = container_of(timer, struct session, task.tick);
 	struct client *c = session->task.client;
 	struct worker *w = session->worker;
 	bool serves = w && worker_state_is_current(w->state);
@@ -212,7 +217,7 @@ static void next_ticked(struct loop_timer *timer)
 		session->stopped =
 			worker_children_swap_debug(w, HANDOFF_DEBUG_NEXT, HANDOFF_DEBUG_NEXT);
 	if (serves && session->stopped == HANDOFF_DEBUG_NEXT) {
-		loop_timer_arm(&client_broker(c)->loop, timer, TICK_MS);
+		loop_timer_arm(&client_broker(c)->loop, &session->task.tick, TICK_MS);
 	} else if (!serves) {
 		client_error(c, "refused", "the worker no longer serves, and has no next process");
 	} else {
@@ -234,11 +239,57 @@ static void wait_for_next(struct session *session)
 	json_bool(out, "from", session->from.family);
 	json_end(out);
 	client_flush(c);
-	next_ticked(&session->task.tick);
+	next_ticked(session);
+}
+
+/* Until the clients of a held worker have gone on with others, but for those that are pinned. */
+static void moves_ticked(struct session *session)
+{
+	struct client *c = session->task.client;
+	struct worker *w = session->worker;
+	struct broker *b = client_broker(c);
+	bool moves = w && worker_moves(w) && loop_now(&b->loop) < session->moves_until_ms;
+
+	if (moves)
+		survey_look(c->control->survey, w);
+	if (!w || !w->pid) {
+		client_error(c, "refused", "the worker has ended");
+	} else if (moves && w->found.open > 0) {
+		loop_timer_arm(&b->loop, &session->task.tick, MOVES_TICK_MS);
+	} else {
+		(void)write_session(c, w, w->pid);
+		hold_end(c, w);
+	}
+}
+
+static void wait_for_moves(struct session *session)
+{
+	struct client *c = session->task.client;
+
+	survey_look(c->control->survey, session->worker);
+	if (worker_moves(session->worker) && session->worker->found.open > 0) {
+		struct strbuf *out = client_line(c, "moves");
+
+		json_int(out, "ms", MOVES_MS);
+		json_end(out);
+		session->moves_until_ms = loop_now(&client_broker(c)->loop) + MOVES_MS;
+		client_flush(c);
+	}
+	moves_ticked(session);
+}
+
+static void session_ticked(struct loop_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, task.tick);
+
+	if (session->moves_until_ms)
+		moves_ticked(session);
+	else
+		next_ticked(session);
 }
 
 static const struct task_ops session_ops = { .lasts = true,
-					     .ticked = next_ticked,
+					     .ticked = session_ticked,
 					     .worker = worker_changed,
 					     .drop = session_drop,
 					     .keep = session_keep };
@@ -281,10 +332,8 @@ void control_debug(struct client *c, struct worker *w)
 	}
 	session->worker = w;
 	session->from = source;
-	if (worker_children_swap_debug(w, 0, HANDOFF_DEBUG_NEXT) == 0) {
+	if (worker_children_swap_debug(w, 0, HANDOFF_DEBUG_NEXT) == 0)
 		wait_for_next(session);
-	} else {
-		(void)write_session(c, w, w->pid);
-		hold_end(c, w);
-	}
+	else
+		wait_for_moves(session);
 }

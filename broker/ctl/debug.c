@@ -272,9 +272,12 @@ static enum ctl_exit start(struct debug *d)
 	return code;
 }
 
-/* There is a process to debug once a client comes, whenever that is. */
+/* There is a process to debug once a client comes, whenever that is; or when others have gone. */
 static void take_line(struct ask *ask, const struct json_value *line)
 {
+	if (json_doc_is(line, "type", "moves"))
+		out_error("held; its clients go on with other workers: for 2 s at most, this waits "
+			  "for them");
 	if (!json_doc_is(line, "type", "waits"))
 		return;
 	ask->is_patient = true;

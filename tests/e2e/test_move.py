@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import termios
 import threading
 import time
@@ -609,12 +610,12 @@ def listens(port):
 def a_held_worker_gives_its_clients_away_but_for_those_that_are_pinned_to_it():
     broker = mover()
     one = next(w["pid"] for w in workers(broker) if w["worker"] == "web.0")
+    sockets = "ls -l /proc/{pid}/fd | grep -c socket:"
+    before = int(subprocess.getoutput(sockets.replace("{pid}", str(one))))
     ask(broker, "pin 127.0.0.2 web.0")
     ask(broker, "pin 127.0.0.4 web.0")
     pinned, later = Plain(broker, source="127.0.0.2"), Plain(broker, source="127.0.0.4")
     ask(broker, "unpin 127.0.0.4")
-    tool = ["sh", "-c", "echo begun; cat; : {pid}"]
-
     def clients():
         return [p for p in [Plain(broker) for _ in range(4)] if p.pid == one]
 
@@ -638,10 +639,14 @@ def a_held_worker_gives_its_clients_away_but_for_those_that_are_pinned_to_it():
     pinned.close()
     wait_until(lambda: not relays(broker))
     some += clients()
-    tool = Tool(*debug(broker, "web.0", "--from", "127.0.0.3"), *tool)
-    mine = Plain(broker, source="127.0.0.3")
+    tool = Tool(*debug(broker, "web.0", "--from", "127.0.0.3"), "sh", "-c", sockets + "; cat")
+    tool.expect("this waits for them")
+    began = time.monotonic()
     for plain in some:
         plain.moves({one})
+    # They have all gone before it begins, if that takes no longer than is waited for.
+    assert int(tool.expect(r"^(\d+)$")[1]) == before or time.monotonic() - began > 1.9
+    mine = Plain(broker, source="127.0.0.3")
     assert mine.pid == one and mine.stays({one})
     tool.end()
     for plain in some + [mine]:
