@@ -268,7 +268,7 @@ static void add_hints(struct doctor *d)
 	bool library;
 
 	(void)read_file(d, "maps");
-	library = strstr(d->text, "/libworker-shim.so") || proc_status(d->pid).filtered;
+	library = strstr(d->text, "/libworker-shim.so") || strstr(d->text, "/worker-shim");
 	end = read_file(d, "environ");
 	add_name(out, "service", doctor_value(d->text, end, HANDOFF_ENV_SERVICE));
 	add_name(out, "worker", doctor_value(d->text, end, HANDOFF_ENV_WORKER));

@@ -36,10 +36,8 @@ static void look(const struct worker *w, pid_t pid, struct escape_facts *ret)
 	*ret = (struct escape_facts){ 0 };
 	if (!text || proc_read(pid, "maps", text, FILE_MAX) <= 0)
 		return;
-	ret->library = strstr(text, "/" LIBRARY);
+	ret->library = strstr(text, "/" LIBRARY) || strstr(text, "/worker-shim"); /* the blob */
 	ret->dynamic = strstr(text, ".so");
-	/* The blob of worker-shim/trap. */
-	ret->library = ret->library || (!ret->dynamic && strstr(text, " r-xp 00000000 00:00 0 \n"));
 	n = proc_read(pid, "environ", text, FILE_MAX);
 	ret->readable = n >= 0;
 	/* Where else would it be but in LD_PRELOAD? */

@@ -137,7 +137,7 @@ def nothing_of_the_launcher_is_left():
     plain = subprocess.Popen([static("srv_blocking"), str(free_port())])
     at_end(lambda: (plain.kill(), plain.wait()))
     wait_until(lambda: proc.listens(plain.pid, int(plain.args[1])))
-    assert anonymous_kb(pid) < anonymous_kb(plain.pid) + 96
+    assert anonymous_kb(pid) < anonymous_kb(plain.pid) + 64
 
 
 @test

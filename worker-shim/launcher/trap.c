@@ -24,12 +24,14 @@
 extern const unsigned char trap_blob[];
 extern const uint64_t trap_blob_size;
 __asm__(".pushsection .rodata\n"
-	".balign 16\n"
+	".balign 4096\n"
 	".globl trap_blob\ntrap_blob:\n"
 	".incbin \"" TRAP_BLOB "\"\n"
 	".balign 8\n"
 	".globl trap_blob_size\ntrap_blob_size: .quad . - trap_blob\n"
 	".popsection\n");
+
+extern const Elf64_Ehdr __ehdr_start; /* the linker's */
 
 static const unsigned char call_and_trap[] = ARCH_CALL_AND_TRAP;
 
@@ -153,19 +155,52 @@ static void relocate(unsigned char *image, uint64_t base, const struct trap_para
 	memcpy(image + head->params, params, sizeof(*params));
 }
 
-static bool inject(struct tracee *t)
+/* Where the blob is in the file of this program. */
+static uint64_t blob_offset(void)
+{
+	const char *file = (const char *)&__ehdr_start;
+	const Elf64_Phdr *ph = (const Elf64_Phdr *)(file + __ehdr_start.e_phoff), *first = ph;
+	uint64_t at = (uint64_t)((const char *)trap_blob - file);
+
+	while (first->p_type != PT_LOAD)
+		first++;
+	for (ph = first; at - (ph->p_vaddr - first->p_vaddr) >= ph->p_filesz;)
+		ph++;
+	return at - (ph->p_vaddr - first->p_vaddr) + ph->p_offset;
+}
+
+/* Text that is not changed costs no memory if it is mapped from this program, @path in the other.
+ */
+static bool map_text(const struct tracee *t, uint64_t base, uint64_t path, size_t n)
+{
+	static unsigned char seen[1 << 20];
+	struct iovec to = { seen, n }, from = { (void *)base, n };
+	long fd = CALL(t, openat, AT_FDCWD, (long)path, O_RDONLY), r = fd;
+
+	if (fd >= 0) {
+		r = CALL(t, mmap, (long)base, (long)n, PROT_READ | PROT_EXEC,
+			 MAP_PRIVATE | MAP_FIXED, fd, (long)blob_offset());
+		(void)CALL(t, close, fd);
+	}
+	if (r < 0 && r > -4096)
+		return reason_refuse("worker-shim cannot be mapped into it: %s", strerror((int)-r));
+	return (process_vm_readv(t->pid, &to, 1, &from, 1, 0) == (ssize_t)n &&
+		!memcmp(seen, trap_blob, n)) ||
+	       reason_refuse("worker-shim was replaced just now");
+}
+
+/* False, with the reason. Else *@ret is where it is. */
+static bool map_blob(const struct tracee *t, uint64_t *ret)
 {
 	static unsigned char image[1 << 20];
 	const struct trap_head *head = (const struct trap_head *)image;
 	struct trap_params params = { .stack = arch_sp(&t->entry), .small_stacks = t->is_go };
 	struct iovec from, to;
-	arch_registers r;
+	uint64_t path;
 	long base;
 
-#ifndef BROKER_STATIC /* which is loaded at a fixed address itself: see trap/exec.c */
 	if (readlink("/proc/self/exe", params.launcher, sizeof(params.launcher) - 1) < 0)
 		return reason_refuse("/proc/self/exe: %s", strerror(errno));
-#endif
 	memcpy(image, trap_blob, trap_blob_size);
 	if (!find_text(t->pid, &params))
 		return false;
@@ -173,15 +208,32 @@ static bool inject(struct tracee *t)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base < 0 && base > -4096)
 		return reason_refuse("no memory for the trap back end: %s", strerror((int)-base));
-	relocate(image, (uint64_t)base, &params);
-	from = (struct iovec){ image, head->data_end };
-	to = (struct iovec){ (void *)base, head->data_end };
-	if (process_vm_writev(t->pid, &from, 1, &to, 1, 0) != (ssize_t)head->data_end)
+	*ret = (uint64_t)base;
+	relocate(image, *ret, &params);
+	from = (struct iovec){ image + head->text_end, head->data_end - head->text_end };
+	to = (struct iovec){ (void *)(*ret + head->text_end), from.iov_len };
+	if (process_vm_writev(t->pid, &from, 1, &to, 1, 0) != (ssize_t)from.iov_len)
 		return reason_refuse("its memory cannot be written: %s", strerror(errno));
-	if (CALL(t, mprotect, base, (long)head->text_end, PROT_READ | PROT_EXEC) < 0)
-		return reason_refuse("its memory cannot be made executable");
-	r = t->entry;
-	arch_jump(&r, (uint64_t)base + head->start);
+	path = *ret + head->params + offsetof(struct trap_params, launcher);
+	if (!map_text(t, *ret, path, head->text_end))
+		return false;
+#ifdef BROKER_STATIC /* it is loaded at a fixed address itself, and executes none under a filter   \
+		      */
+	from = (struct iovec){ &(char){ 0 }, 1 };
+	to = (struct iovec){ (void *)path, 1 };
+	(void)process_vm_writev(t->pid, &from, 1, &to, 1, 0);
+#endif
+	return true;
+}
+
+static bool inject(const struct tracee *t)
+{
+	arch_registers r = t->entry;
+	uint64_t base = 0;
+
+	if (!map_blob(t, &base))
+		return false;
+	arch_jump(&r, base + ((const struct trap_head *)trap_blob)->start);
 	if (!run(t, &r))
 		return reason_refuse("the trap back end did not start in it");
 	return arch_result(&r) == 0 || reason_refuse("the kernel refuses the filter of its calls "
