@@ -221,34 +221,40 @@ static void find_item(const struct epoll_item *item, void *arg)
  * enough, and begins again each time. In a file that was read before it is large enough.
  */
 
-/* It is still that file, and of this process: neither the app nor a fork() has changed that. */
+/* It is still that of @set (-1: of any), in this process: no close() or fork() has changed that. */
 static bool is_file_of(int file, int set)
 {
-	char link[40], is[64], want[64];
+	char link[40], is[64], want[64], *end;
 	ssize_t n;
 
 	number_write(stpcpy(link, "/proc/self/fd/"), (unsigned)file, 10);
-	number_write(stpcpy(number_write(stpcpy(want, "/proc/"), (unsigned)getpid(), 10),
-			    "/fdinfo/"),
-		     (unsigned)set, 10);
+	end = stpcpy(number_write(stpcpy(want, "/proc/"), (unsigned)getpid(), 10), "/fdinfo/");
+	if (set >= 0)
+		end = number_write(end, (unsigned)set, 10);
 	n = readlink(link, is, sizeof(is) - 1);
 	is[n < 0 ? 0 : n] = '\0';
-	return !strcmp(is, want);
+	return !strncmp(is, want, (size_t)(end - want) + (set >= 0));
+}
+
+static void forget_file(size_t i)
+{
+	if (found.kept[i] && is_file_of(found.kept[i], -1))
+		(void)real.close(found.kept[i]);
+	found.kept[i] = 0;
 }
 
 static void look_at_set(size_t i)
 {
 	const struct fdinfo_look look = { found.sets[i], is_wanted, find_item, NULL };
 	_cleanup_real_fd_ int file = -1;
-	bool again = found.kept[i] && is_file_of(found.kept[i], look.epfd);
 
 	found.n_items = 0;
-	if (again) {
+	if (found.kept[i] && is_file_of(found.kept[i], look.epfd)) {
 		(void)lseek(found.kept[i], 0, SEEK_SET);
 		(void)fdinfo_each_item(found.kept[i], &look);
 		return;
 	}
-	found.kept[i] = 0;
+	forget_file(i);
 	file = fdinfo_open_items(look.epfd);
 	(void)fdinfo_each_item(file, &look);
 	if (found.n_items < MOVED_MANY || !is_file_of(file, look.epfd))
@@ -257,16 +263,6 @@ static void look_at_set(size_t i)
 	found.kept[i] = real.fcntl(file, F_DUPFD_CLOEXEC, 1000);
 	if (found.kept[i] < 0)
 		found.kept[i] = 0;
-}
-
-/* Nothing is left to move, for now. */
-static void forget_sets(void)
-{
-	for (size_t i = 0; i < MOVED_SETS; i++) {
-		if (found.kept[i] && i < found.n_sets && is_file_of(found.kept[i], found.sets[i]))
-			(void)real.close(found.kept[i]);
-		found.kept[i] = 0;
-	}
 }
 
 /* --- replaced --------------------------------------------------------------------------------- */
@@ -415,8 +411,8 @@ static void replace_all(int seat)
 		found.slow = false;
 		for (size_t i = 0; found.n && i < found.n_sets; i++)
 			look_at_set(i);
-		if (!found.n)
-			forget_sets();
+		for (size_t i = 0; !found.n && i < MOVED_SETS; i++)
+			forget_file(i);
 	} while (replace_found(seat, &blocked) && found.next < end && handoff_now_ns() < until_ns);
 }
 
