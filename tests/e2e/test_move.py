@@ -579,6 +579,8 @@ def what_moves_as_the_broker_is_told_to_end_is_served():
         old = old_and_new(broker)
         swapped(broker, old)
         stay = [Plain(broker) for _ in range(2)]
+        # All of them are there, and not in a seat.
+        wait_until(lambda: proc.held_connections(relays(broker), broker.port) == 100)
         stopped = broker.main_pid if stops == "broker" else relay_of(broker)
         os.kill(stopped, signal.SIGSTOP)
         for plain in clients:
