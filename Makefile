@@ -137,7 +137,7 @@ INETD_OBJ := $(INETD_SRC:%.c=$(BUILD)/obj/%.o)
 # The library for others. Its own names are not theirs: so it is one object, and only what handoff.h
 # declares can be seen of it.
 HANDOFF_SONAME := libhandoff.so.1
-OBJCOPY ?= objcopy
+OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy)
 
 PRELOAD_SRC := $(sort $(wildcard worker-shim/preload/*.c))
 PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
@@ -162,7 +162,7 @@ $(BUILD)/worker-shim: $(LAUNCHER_OBJ) $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(LINK) -o $@ $(LAUNCHER_OBJ)
 
 $(BUILD)/obj/blob/blob: $(TRAP_OBJ) worker-shim/trap/blob.ld
-	$(call say,LD,$@)$(LD) -pie --no-dynamic-linker --gc-sections -z text -z norelro -z noexecstack --build-id=none \
+	$(call say,LD,$@)$(shell $(CC) -print-prog-name=ld) -pie --no-dynamic-linker --gc-sections -z text -z norelro -z noexecstack --build-id=none \
 		-T worker-shim/trap/blob.ld -o $@.elf $(TRAP_OBJ) && $(OBJCOPY) -O binary -j .text -j .rela.dyn -j .data $@.elf $@
 
 # No -lc feature beyond POSIX names: the same file serves glibc and musl programs.
@@ -188,14 +188,14 @@ OPTIONS_SRC := docs/man/options.c broker/config/health_probe.c \
 
 $(BUILD)/man/options: $(OPTIONS_SRC) $(wildcard broker/config/*.h broker/base/*.h include/*.h)
 	@mkdir -p $(@D)
-	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(WERROR),-Werror) -Iinclude -Ibroker -o $@ $(OPTIONS_SRC)
+	$(call say,HOSTCC,$@)$(HOSTCC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(WERROR),-Werror) -Iinclude -iquote broker -o $@ $(OPTIONS_SRC)
 
 $(BUILD)/man/broker.ini.5: docs/man/broker.ini.5.in $(BUILD)/man/options
 	$(call say,MAN,$@)$(BUILD)/man/options < $< > $@.part && mv $@.part $@
 
 $(BUILD)/obj/broker/%.o: broker/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Ibroker -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -iquote broker -MMD -MP -c -o $@ $<
 
 # What `brokerctl completion SHELL` prints: const char completion_bash[] and so on, as C strings.
 $(BUILD)/obj/completion_scripts.c: $(COMPLETIONS)
@@ -273,7 +273,7 @@ $(foreach t,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(t))))
 
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags/COMPILE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Ibroker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -iquote broker -Itests/harness -Iworker-shim -MMD -MP -c -o $@ $<
 
 # Small servers of our own, built as a user would build theirs: no flag of ours, no header of ours.
 APP_SRC := $(sort $(wildcard tests/apps/*.c))
@@ -301,7 +301,11 @@ $(BUILD)/apps/srv_native: tests/apps/srv_native.c tests/apps/app.h $(BUILD)/libh
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
 
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c))
-TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%) $(BUILD)/bench/static/accepting
+
+$(BUILD)/bench/static/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -static -o $@ $<
 
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
@@ -349,6 +353,7 @@ bench: tests-build
 	tests/bench/inetd $(BUILD)
 	tests/bench/scale $(BUILD)
 	BROKER_BUILD=$(BUILD) tests/bench/moving
+	BROKER_BUILD=$(BUILD) tests/bench/accepting
 
 # FUZZ_S: seconds for each target. FUZZ: their names, all by default.
 FUZZ_S ?= 60

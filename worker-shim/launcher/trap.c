@@ -24,7 +24,7 @@
 extern const unsigned char trap_blob[];
 extern const uint64_t trap_blob_size;
 __asm__(".pushsection .rodata\n"
-	".balign 4096\n"
+	".balign " ARCH_PAGE "\n"
 	".globl trap_blob\ntrap_blob:\n"
 	".incbin \"" TRAP_BLOB "\"\n"
 	".balign 8\n"

@@ -10,6 +10,7 @@
 #if defined(__x86_64__)
 
 #define ARCH_AUDIT 0xc000003eu
+#define ARCH_PAGE  "4096" /* the largest that a kernel has */
 
 static inline long arch_call(long nr, const long a[6])
 {
@@ -102,6 +103,7 @@ static inline void arch_set_call(arch_registers *r, long nr, const long a[6])
 #elif defined(__aarch64__)
 
 #define ARCH_AUDIT 0xc00000b7u
+#define ARCH_PAGE  "65536"
 
 static inline long arch_call(long nr, const long a[6])
 {
