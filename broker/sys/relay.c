@@ -369,7 +369,8 @@ static void end_idle_expired(struct loop_timer *timer)
 	seat->n_conns++; /* it outlives them */
 	list_for_each_safe (struct relayed, r, tmp, &conns, link)
 		if (r->seat == seat && !r->pair.full && !r->real.full &&
-		    tcp_sample(r->real.fd, &now) == 0 && idle_now(&r->idle, &now, IDLE_MS) &&
+		    r->state.state != RELAY_UNDERWAY && tcp_sample(r->real.fd, &now) == 0 &&
+		    idle_now(&r->idle, &now, IDLE_MS) &&
 		    tell(RELAY_SAYS_IDLE, seat->as.channel, NULL, MSG_DONTWAIT) != -EAGAIN)
 			drop(r);
 	seat->n_conns--;

@@ -6,6 +6,7 @@
  * The process itself: the test is its broker, the library of a worker, the app and the client.
  */
 #include "sys/relay.h"
+#include "sys/tcp.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -409,6 +410,43 @@ TEST(what_is_idle_is_ended_when_the_broker_knows_of_it)
 	get(c.app, "");
 	wait_until_it_has(0);
 	close_conn(&c);
+	close(seat);
+	finish();
+}
+
+/* The app has asked for a body, or makes a pause: the broker itself could not know. */
+TEST(a_request_that_is_under_way_is_not_idle)
+{
+	struct relay_seat_message m;
+	struct idle_sample now;
+	struct conn half, quiet;
+	int seat;
+
+	start();
+	half = new_conn(GET);
+	get(half.real, GET);
+	/* So that the answer is known to be later than the request. */
+	do
+		CHECK_EQ(tcp_sample(half.real, &now), 0);
+	while (now.received_ms < 10);
+	put(half.real, OK);
+	get(half.client, OK);
+	m = seat_message(7);
+	m.end_idle_ms = 0;
+	seat = send_seat(&m);
+	offer(seat, &half, true);
+	put(half.client, GET);
+	get(half.app, GET);
+	put(half.app, "HTTP/1.1 100 Continue\r\n\r\n");
+	get(half.client, "HTTP/1.1 100 Continue\r\n\r\n");
+	/* This one is idle for a shorter time. */
+	quiet = offered(seat, "");
+	(void)receive(RELAY_SAYS_IDLE, 7);
+	get(quiet.client, "");
+	put(half.app, OK);
+	get(half.client, OK);
+	close_conn(&quiet);
+	close_conn(&half);
 	close(seat);
 	finish();
 }
