@@ -1,6 +1,5 @@
 #include "adopt.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 #include "sys/confine.h"
 #include "sys/given.h"
 #include "sys/log.h"
+#include "sys/proc.h"
 #include "sys/retire.h"
 #include "sys/rights.h"
 
@@ -78,6 +78,9 @@ static int fill_gap(struct adopting *a, int fd)
 
 static int take_descriptors(struct adopting *a, const int *fds, size_t n, struct strbuf *error)
 {
+	struct kept_hand hand = { .fd = -1 };
+
+	(void)!pread(a->kept.hand_fd, &hand, sizeof(hand), 0);
 	for (size_t i = 0; i < n; i++)
 		if ((size_t)fds[i] >= a->n_claimed)
 			a->n_claimed = (size_t)fds[i] + 1;
@@ -88,7 +91,7 @@ static int take_descriptors(struct adopting *a, const int *fds, size_t n, struct
 		int r = fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 
 		a->claimed[fds[i]] = CLAIM_NAMED;
-		if (r == 0 && retire_was(fds[i], a->kept.hand_fd)) {
+		if (r == 0 && hand.retired && retire_was(fds[i], a->kept.hand_fd)) {
 			(void)close(fds[i]);
 			r = -EBADF;
 		}
@@ -319,17 +322,12 @@ static bool may_be_left(const struct adopting *a, int fd)
 /* What the broker that was killed had done since its last state. How many connections it held. */
 static unsigned rescue(struct run *run)
 {
-	_cleanup_dir_ DIR *dir = proc_fds_open(getpid());
-	struct dirent *entry;
 	unsigned n = 0;
 
 	rescue_counts(&run->master.broker);
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (may_be_left(run->adopting, fd) && shadow_passes_on(fd))
+	for (int fd = 0, end = proc_fd_table_size(); fd < end; fd++)
+		if (may_be_left(run->adopting, fd) && state_passes_on(fd))
 			n += rescue_one(run, fd);
-	}
 	return n;
 }
 

@@ -1,6 +1,5 @@
 #include "shadow.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,14 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "state.h"
 #include "base/fd.h"
 #include "sys/log.h"
-#include "sys/pair.h"
 #include "sys/retire.h"
 #include "sys/spawn.h"
 #include "sys/starter.h"
@@ -97,27 +94,6 @@ static int newest_state(const struct shadow *s, struct kept_run *ret)
 	return -ENODATA;
 }
 
-bool shadow_passes_on(int fd)
-{
-	return pair_option_is(fd, SO_ACCEPTCONN, 0) &&
-	       (pair_option_is(fd, SO_TYPE, SOCK_STREAM) ||
-		pair_option_is(fd, SO_TYPE, SOCK_SEQPACKET));
-}
-
-/* Connections that the state does not name may have been in the broker's hands, or be greetings. */
-static void keep_clients(void)
-{
-	_cleanup_dir_ DIR *dir = proc_fds_open(getpid());
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (fd > STDERR_FILENO && shadow_passes_on(fd))
-			(void)fcntl(fd, F_SETFD, 0);
-	}
-}
-
 static bool crashes_too_often(struct kept_hand *hand, uint64_t now)
 {
 	uint64_t *slot = &hand->crashes_ns[hand->n_crashes++ % ARRAY_SIZE(hand->crashes_ns)];
@@ -151,8 +127,7 @@ static void take_over(const struct shadow *s, bool resumes)
 		kept.heard_ms = long_ago;
 	if (starter_succeed(&kept, resumes) < 0)
 		return; /* the broker was to end */
-	keep_clients();
-	(void)state_execute(s->run, "/proc/self/exe", fd);
+	(void)state_execute(s->run, "/proc/self/exe", fd, true);
 	log_event(LEVEL_ERROR, "shadow",
 		  LOG_MSG("the broker was killed, and its program cannot be executed: the workers "
 			  "finish what they have"));
@@ -250,6 +225,25 @@ static void state_settled(struct shadow *s)
 	s->hand->asked = false;
 }
 
+/* False: there is no memory. */
+static bool write_once(struct shadow *s)
+{
+	struct strbuf bytes;
+	size_t need = 1, size;
+	char *room;
+
+	do {
+		if (twin_begin(&s->state, need, &room, &size) < 0)
+			return false;
+		strbuf_init(&bytes, room, size);
+		state_add(s->run, &bytes, false);
+		need = 2 * size;
+	} while (bytes.len == size - 1 && need <= STATE_MAX);
+	if (!bytes.cut)
+		twin_end(&s->state, bytes.len);
+	return !bytes.cut;
+}
+
 static void write_state(struct shadow *s)
 {
 	struct loop *loop = &s->run->master.broker.loop;
@@ -257,14 +251,10 @@ static void write_state(struct shadow *s)
 
 	loop->touched = false;
 	s->hand->cpu_ns = loop_cpu_ns();
-	s->bytes.len = 0;
-	state_add(s->run, &s->bytes, false);
-	if (s->bytes.cut || twin_write(&s->state, s->bytes.text, s->bytes.len) < 0)
-		loop->touched = true; /* in the next turn there may be memory again */
-	else
+	if (write_once(s))
 		state_settled(s);
-	if (s->bytes.cut)
-		strbuf_deinit(&s->bytes);
+	else
+		loop->touched = true; /* in the next turn there may be memory again */
 	end = loop_clock_ns();
 	s->rest_until_ns = end - begin > CHEAP_NS ? end + REST * (end - begin) : 0;
 }
@@ -306,7 +296,6 @@ int shadow_begin(struct run *run)
 
 	loop_timer_init(&s->next, next_due);
 	loop_timer_init(&s->rested, rested);
-	s->bytes = STRBUF_GROWS(STATE_MAX);
 	/* After an upgrade it is still there; after a crash it is who we are. */
 	if (s->pid && s->pid != getpid())
 		end_of(s->pid);
@@ -320,7 +309,7 @@ int shadow_begin(struct run *run)
 		return r;
 	start(s);
 	run->master.broker.loop.settle = settle;
-	retire_begin(s->hand_fd);
+	retire_begin(s->hand_fd, &s->hand->retired);
 	loop_settle(&run->master.broker.loop);
 	return 0;
 }
@@ -356,7 +345,6 @@ void shadow_end(struct run *run)
 	run->master.broker.loop.settle = NULL;
 	loop_timer_disarm(&s->next);
 	loop_timer_disarm(&s->rested);
-	strbuf_deinit(&s->bytes);
 	if (s->pid)
 		end_of(s->pid);
 	s->pid = 0;

@@ -24,9 +24,6 @@
 /* Takes over what @k has of it. 0 or -errno. */
 int shadow_adopt(struct run *run, const struct kept_run *k);
 
-/* Whether @fd is a connection, which may have been in the hands of a broker that was killed. */
-bool shadow_passes_on(int fd);
-
 /*
  * Starts the first one, or after an adoption the next one; then the one of before ends. Without one
  * the broker serves, and tries again later: that is logged. 0 or -errno: there is no memory.

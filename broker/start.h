@@ -46,7 +46,6 @@ struct shadow {
 	struct kept_hand *hand; /* mapped; NULL: no state is written */
 	int hand_fd;		/* owned */
 	struct twin state;	/* the last ones */
-	struct strbuf bytes;	/* of the last */
 	uint64_t rest_until_ns; /* none is written before; 0: it may be */
 	struct loop_timer rested;
 	struct backoff backoff;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "base/fd.h"
 #include "control/keep.h"
@@ -13,6 +14,8 @@
 #include "sys/confine.h"
 #include "sys/given.h"
 #include "sys/log.h"
+#include "sys/pair.h"
+#include "sys/proc.h"
 #include "sys/rights.h"
 #include "sys/starter.h"
 
@@ -135,7 +138,22 @@ static int set_descriptors(int fd, bool keep)
 	return result;
 }
 
-int state_execute(const struct run *run, const char *program, int fd)
+bool state_passes_on(int fd)
+{
+	return pair_option_is(fd, SO_ACCEPTCONN, 0) &&
+	       (pair_option_is(fd, SO_TYPE, SOCK_STREAM) ||
+		pair_option_is(fd, SO_TYPE, SOCK_SEQPACKET));
+}
+
+/* Those that the state names are no longer close-on-exec. */
+static void keep_clients(void)
+{
+	for (int fd = proc_fd_table_size(); fd-- > STDERR_FILENO + 1;)
+		if (fcntl(fd, F_GETFD) == FD_CLOEXEC && state_passes_on(fd))
+			(void)fcntl(fd, F_SETFD, 0);
+}
+
+int state_execute(const struct run *run, const char *program, int fd, bool rescues)
 {
 	_cleanup_free_ char **argv = NULL;
 	char number[16];
@@ -145,6 +163,8 @@ int state_execute(const struct run *run, const char *program, int fd)
 	argv = state_arguments(run, (char[]){ "--adopt" }, number);
 	r = argv ? set_descriptors(fd, true) : -ENOMEM;
 	if (r == 0 && fcntl(fd, F_SETFD, 0) == 0) {
+		if (rescues)
+			keep_clients();
 		(void)scheduler_set_batch(false);
 		if (geteuid() != 0)
 			(void)rights_pass_on(true);

@@ -23,8 +23,11 @@ int state_write(const struct run *run, unsigned *ret_counts);
 /* argv[0], @option with @value (NULL: none), and what the broker was started with. To be freed. */
 char **state_arguments(const struct run *run, char *option, char *value);
 
+/* Whether @fd is a connection, which may have been in the hands of a broker that was killed. */
+bool state_passes_on(int fd);
+
 /*
- * Executes @program, which adopts the state in the memfd @fd. Returns only if that fails: -errno,
- * and all is as before.
+ * Executes @program, which adopts the state in the memfd @fd; @rescues: and connections that it
+ * does not name. Returns only if that fails: -errno, and all is as before.
  */
-int state_execute(const struct run *run, const char *program, int fd);
+int state_execute(const struct run *run, const char *program, int fd, bool rescues);

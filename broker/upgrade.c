@@ -53,7 +53,7 @@ static int execute(const struct upgrade *u)
 	if (fd < 0)
 		return fd;
 	shadow_expect_upgrade(u->run, true);
-	r = state_execute(u->run, u->program, fd);
+	r = state_execute(u->run, u->program, fd, false);
 	shadow_expect_upgrade(u->run, false);
 	return r;
 }

@@ -4,20 +4,21 @@
 #include "dispatch/flow.h"
 #include "dispatch/listener.h"
 
-struct kept_channel channel_keep(const struct channel *c)
+void channel_keep(const struct channel *c, struct strbuf *out)
 {
-	struct kept_channel k = c->kept;
+	struct kept_channel *k = kept_add(out, KEPT_CHANNEL, &c->kept);
 
-	k.in_round = channel_is_in_round(c);
-	k.is_next = c->endpoint->round.cursor == &c->member.link;
-	k.limit = c->member.limit;
-	k.load = c->member.load;
-	k.said = c->member.said;
-	k.turn = c->member.turn;
-	k.page_fd = c->page.fd;
-	k.page_size = c->page.size;
-	k.verdict_at_ms = loop_timer_at(&c->verdict);
-	return k;
+	if (!k)
+		return;
+	k->in_round = channel_is_in_round(c);
+	k->is_next = c->endpoint->round.cursor == &c->member.link;
+	k->limit = c->member.limit;
+	k->load = c->member.load;
+	k->said = c->member.said;
+	k->turn = c->member.turn;
+	k->page_fd = c->page.fd;
+	k->page_size = c->page.size;
+	k->verdict_at_ms = loop_timer_at(&c->verdict);
 }
 
 /* As it was: a worker that drains with its whole service is in the round although its gate is shut.

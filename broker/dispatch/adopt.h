@@ -5,7 +5,7 @@
 
 #include "dispatch/types.h"
 
-struct kept_channel channel_keep(const struct channel *c);
+void channel_keep(const struct channel *c, struct strbuf *out);
 struct kept_listener listener_keep(const struct listener *l);
 
 /* It has no holder yet. 0, with *@ret the taker's; -errno: its descriptors stay the caller's. */

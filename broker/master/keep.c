@@ -83,11 +83,9 @@ static void keep_endpoint(const struct endpoint *e, struct strbuf *out)
 		kept_add(out, KEPT_PENDING, &p->kept);
 	list_for_each (const struct taker, t, &e->dispatch->takers, link)
 		list_for_each (const struct channel, c, &t->channels, link) {
-			const struct kept_channel k = channel_keep(c);
-
 			if (c->endpoint != e)
 				continue;
-			kept_add(out, KEPT_CHANNEL, &k);
+			channel_keep(c, out);
 			list_for_each (const struct channel_holder, h, &c->holders, link)
 				kept_add(out, KEPT_HOLDER, &h->kept);
 		}

@@ -15,6 +15,7 @@ struct kept_hand {
 	uint64_t crashes_ns[3]; /* the last of these times, in turn */
 	uint64_t n_crashes;
 	uint64_t cpu_ns, cpu_before_ns; /* of this broker, and of those that were killed */
-	uint64_t asked;	 /* a client may have been heard since the last state, or answered */
-	uint64_t doubts; /* connections of which it cannot be known whether a worker has them */
+	uint64_t asked;	  /* a client may have been heard since the last state, or answered */
+	uint64_t doubts;  /* connections of which it cannot be known whether a worker has them */
+	uint64_t retired; /* some descriptors may be only numbers that are kept: sys/retire.h */
 };

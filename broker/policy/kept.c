@@ -193,10 +193,13 @@ static void add(struct strbuf *out, enum kept_kind kind, const void *bytes, size
 	strbuf_add_bytes(out, zeros, -n % ALIGN);
 }
 
-void kept_add(struct strbuf *out, enum kept_kind kind, const void *record)
+void *kept_add(struct strbuf *out, enum kept_kind kind, const void *record)
 {
+	size_t at = out->len + sizeof(struct record_header);
+
 	assert(sizes[kind]);
 	add(out, kind, record, sizes[kind]);
+	return out->cut ? NULL : out->text + at;
 }
 
 void kept_add_text(struct strbuf *out, enum kept_kind kind, const void *text, size_t len)
@@ -307,6 +310,6 @@ const void *kept_next(struct kept_reader *r, enum kept_kind *ret_kind)
 	r->size = h.size;
 	if (h.size >= sizes[h.kind])
 		return record;
-	memset(r->room, 0, sizeof(r->room));
+	memset((char *)r->room + h.size, 0, sizes[h.kind] - h.size);
 	return memcpy(r->room, record, h.size);
 }

@@ -309,6 +309,14 @@ DIR *proc_fds_open(pid_t pid)
 	return dir;
 }
 
+int proc_fd_table_size(void)
+{
+	char text[4096];
+
+	(void)proc_read(getpid(), "status", text, sizeof(text));
+	return (int)status_number(text, "\nFDSize:\t");
+}
+
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
 {
 	char link[LINK_SIZE];

@@ -106,6 +106,9 @@ struct proc_name proc_name(pid_t pid);
  * at: without CAP_SYS_PTRACE root is in that place.
  */
 DIR *proc_fds_open(pid_t pid); /* to be closed with closedir(3) */
+
+/* All our own descriptors are below; 0: it cannot be known. */
+int proc_fd_table_size(void);
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
 
 /*

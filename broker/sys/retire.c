@@ -11,19 +11,23 @@
 /* There is one table of descriptors for the whole process, so this stands in one place, too. */
 static struct {
 	int placeholder;
+	uint64_t *said;
 	int *kept; /* owned */
 	size_t n_kept;
 } retired = { .placeholder = -1 };
 
-void retire_begin(int placeholder)
+void retire_begin(int placeholder, uint64_t *said)
 {
 	retired.placeholder = placeholder;
+	retired.said = said;
 }
 
 void retire_fd(int *fd)
 {
 	int saved = errno, number = *fd;
 
+	if (number >= 0 && retired.said)
+		*retired.said = 1;
 	fd_closep(fd);
 	/* Nobody opens anything meanwhile. */
 	if (number >= 0 && retired.placeholder >= 0 && array_grow(retired.kept, retired.n_kept) &&
@@ -36,6 +40,8 @@ void retire_settled(void)
 {
 	while (retired.n_kept)
 		(void)close(retired.kept[--retired.n_kept]);
+	if (retired.said)
+		*retired.said = 0;
 }
 
 bool retire_was(int fd, int placeholder)
@@ -52,4 +58,5 @@ void retire_end(void)
 	free(retired.kept);
 	retired.kept = NULL;
 	retired.placeholder = -1;
+	retired.said = NULL;
 }

@@ -10,9 +10,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* From now on numbers are kept, by duplicates of @placeholder, which stays open. */
-void retire_begin(int placeholder);
+/*
+ * From now on numbers are kept, by duplicates of @placeholder, which stays open. *@said is not 0
+ * as long as there may be one.
+ */
+void retire_begin(int placeholder, uint64_t *said);
 
 /* As fd_closep(): *@fd is closed and -1. Its number is free after the next retire_settled(). */
 void retire_fd(int *fd);

@@ -37,34 +37,57 @@ int twin_adopt(struct twin *t, const int fds[2])
 {
 	struct head a = head_of(fds[0]), b = head_of(fds[1]);
 
-	*t = (struct twin){ { fds[0], fds[1] }, a.number > b.number ? a.number : b.number };
+	*t = (struct twin){ .fds = { fds[0], fds[1] },
+			    .number = a.number > b.number ? a.number : b.number };
 	return t->number ? 0 : -ENODATA;
+}
+
+static void unmap(struct twin *t, unsigned which)
+{
+	if (t->maps[which].at)
+		(void)munmap(t->maps[which].at, t->maps[which].size);
+	t->maps[which].at = NULL;
 }
 
 void twin_close(struct twin *t)
 {
+	unmap(t, 0);
+	unmap(t, 1);
 	fd_closep(&t->fds[0]);
 	fd_closep(&t->fds[1]);
 }
 
-static int write_at(int fd, const void *bytes, size_t len, off_t at)
-{
-	ssize_t n = pwrite(fd, bytes, len, at);
+#define FIRST_SIZE 65536
 
-	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
+int twin_begin(struct twin *t, size_t need, char **ret, size_t *ret_size)
+{
+	unsigned which = (t->number + 1) % 2;
+	size_t size = t->maps[which].size ? t->maps[which].size : FIRST_SIZE;
+	void *map;
+
+	while (size - sizeof(struct head) < need)
+		size *= 2;
+	if (size != t->maps[which].size) {
+		if (ftruncate(t->fds[which], (off_t)size) < 0)
+			return -errno;
+		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fds[which], 0);
+		if (map == MAP_FAILED)
+			return -errno;
+		unmap(t, which);
+		t->maps[which].at = map;
+		t->maps[which].size = size;
+	}
+	*ret = t->maps[which].at + sizeof(struct head);
+	*ret_size = size - sizeof(struct head);
+	return 0;
 }
 
-int twin_write(struct twin *t, const void *bytes, size_t len)
+void twin_end(struct twin *t, size_t len)
 {
-	const struct head h = { t->number + 1, len };
-	int fd = t->fds[h.number % 2];
-	int r = write_at(fd, bytes, len, sizeof(h));
+	struct head *h = (struct head *)t->maps[++t->number % 2].at;
 
-	if (r == 0)
-		r = write_at(fd, &h, sizeof(h), 0);
-	if (r == 0)
-		t->number = h.number;
-	return r;
+	__atomic_signal_fence(__ATOMIC_RELEASE);
+	*h = (struct head){ t->number, len };
 }
 
 int twin_read(const struct twin *t, bool before, void **ret, size_t *ret_len)

@@ -12,6 +12,10 @@
 struct twin {
 	int fds[2];	 /* owned; -1: none */
 	uint64_t number; /* of the bytes that were written last; 0: none were */
+	struct {
+		char *at; /* of the whole file; NULL: not yet */
+		size_t size;
+	} maps[2];
 };
 
 /* Both files, empty, close-on-exec. 0 or -errno. */
@@ -21,8 +25,14 @@ int twin_make(struct twin *t);
 int twin_adopt(struct twin *t, const int fds[2]);
 void twin_close(struct twin *t);
 
-/* Two system calls and a copy. 0 or -errno: what was written last is still whole. */
-int twin_write(struct twin *t, const void *bytes, size_t len);
+/*
+ * The file whose turn it is, mapped: bytes go to *@ret, *@ret_size at most, which is at least
+ * @need. What was written last is still whole. 0 or -errno.
+ */
+int twin_begin(struct twin *t, size_t need, char **ret, size_t *ret_size);
+
+/* The first @len bytes there are what was written last. */
+void twin_end(struct twin *t, size_t len);
 
 /*
  * The last bytes, or those @before them. 0 with *@ret, owned by the caller, aligned as malloc(3)

@@ -20,22 +20,27 @@ static struct kept_helper helper_keep(const struct helper *h)
 	return k;
 }
 
+static void fill_in(const struct worker *w, unsigned place, struct kept_worker *k)
+{
+	k->conf_number = w->conf->number;
+	k->place = place;
+	k->deadline_at_ms = loop_timer_at(&w->deadline);
+	k->settle_at_ms = loop_timer_at(&w->settle);
+	k->look_at_ms = loop_timer_at(&w->look);
+	k->wake_at_ms = loop_timer_at(&w->wake);
+	k->check_at_ms = loop_timer_at(&w->check.next);
+	k->checked = w->check.kept;
+	k->checked.helper = helper_keep(&w->check.command);
+	k->helper = helper_keep(&w->aside);
+}
+
 void worker_keep(const struct worker *w, unsigned place, struct strbuf *out)
 {
-	struct kept_worker k = w->kept;
 	struct strbuf output = STRBUF_GROWS(LINES_TAIL + LINES_MAX);
+	struct kept_worker *k = kept_add(out, KEPT_WORKER, &w->kept);
 
-	k.conf_number = w->conf->number;
-	k.place = place;
-	k.deadline_at_ms = loop_timer_at(&w->deadline);
-	k.settle_at_ms = loop_timer_at(&w->settle);
-	k.look_at_ms = loop_timer_at(&w->look);
-	k.wake_at_ms = loop_timer_at(&w->wake);
-	k.check_at_ms = loop_timer_at(&w->check.next);
-	k.checked = w->check.kept;
-	k.checked.helper = helper_keep(&w->check.command);
-	k.helper = helper_keep(&w->aside);
-	kept_add(out, KEPT_WORKER, &k);
+	if (k)
+		fill_in(w, place, k);
 	kept_add_text(out, KEPT_KIN, w->kin.pids, w->kin.n * sizeof(pid_t));
 	strbuf_add_bytes(&output, w->lines.tail.text, w->lines.tail.len);
 	strbuf_add_bytes(&output, w->lines.part.text, w->lines.part.len);

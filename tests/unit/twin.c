@@ -23,6 +23,19 @@ static bool is_whole(const unsigned char *bytes, size_t n)
 	return true;
 }
 
+static int twin_write(struct twin *t, const void *bytes, size_t len)
+{
+	char *room;
+	size_t size;
+	int r = twin_begin(t, len, &room, &size);
+
+	if (r < 0 || size < len)
+		return r < 0 ? r : -ENOSPC;
+	memcpy(room, bytes, len);
+	twin_end(t, len);
+	return 0;
+}
+
 TEST(what_was_written_last_and_before_is_read)
 {
 	struct twin t, other;
@@ -60,7 +73,7 @@ TEST(files_without_bytes_are_refused)
 /* Writes on and on, of each size another value, until it is killed. */
 static void write_on(struct twin *t)
 {
-	static unsigned char bytes[65536];
+	static unsigned char bytes[1 << 18];
 
 	for (size_t n = 1;; n = n * 7 % sizeof(bytes) + 1) {
 		fill(bytes, n);
