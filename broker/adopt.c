@@ -370,8 +370,10 @@ void adopt_finish(struct run *run)
 			  LOG_INT("us", us), LOG_INT("workers", n[KEPT_WORKER]),
 			  LOG_INT("unadopted", unclaimed), LOG_MSG("%s", words.text));
 	}
-	if (crashed)
+	if (crashed) {
 		web_restore(&run->web);
+		start_restore(&run->master.broker);
+	}
 	if (a->kept.stopping)
 		master_stop(&run->master, true, 0);
 	control_upgraded(&run->control, !crashed, words.text);

@@ -243,20 +243,16 @@ void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out)
 		kept_add(out, KEPT_GREETING, &(struct kept_greeting){ .fd = g->fd });
 }
 
-static socklen_t name_of(int fd, struct sockaddr_un *ret)
-{
-	socklen_t len = sizeof(*ret);
-
-	return getsockname(fd, (struct sockaddr *)ret, &len) == 0 ? len : 0;
-}
-
-/* What was accepted has the name of the socket at which it was. */
+/* What was accepted has the name of the socket at which it was, and is connected. */
 bool rendezvous_adopt(struct rendezvous *rv, int fd)
 {
-	struct sockaddr_un ours, its;
-	socklen_t len = name_of(rv->acceptor.source.fd, &ours);
+	struct sockaddr_un ours, its, peer;
+	socklen_t len = sizeof(ours), its_len = sizeof(its), peer_len = sizeof(peer);
 
-	if (!len || name_of(fd, &its) != len || memcmp(&ours, &its, len) != 0)
+	if (getsockname(rv->acceptor.source.fd, (struct sockaddr *)&ours, &len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&its, &its_len) < 0 || its_len != len ||
+	    memcmp(&ours, &its, len) != 0 ||
+	    getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
 		return false;
 	rendezvous_accepted(&rv->acceptor, fd);
 	return true;

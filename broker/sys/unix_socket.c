@@ -100,8 +100,13 @@ static int try_stale(const char *path, struct strbuf *error)
 
 bool unix_is_lost(const char *path, int fd)
 {
+	/* Of a type that nobody accepts, so that nobody has to. */
+	_cleanup_fd_ int asks = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sun;
+
 	return pair_option_is(fd, SO_ACCEPTCONN, 0) ||
-	       (access(path, F_OK) < 0 && errno_is_absence(errno));
+	       (connect(asks, (struct sockaddr *)&sun, fill_address(path, &sun)) < 0 &&
+		(errno == ECONNREFUSED || errno_is_absence(errno)));
 }
 
 int unix_make_way(const char *path, struct strbuf *error)

@@ -343,7 +343,7 @@ def who_has_asked_sees_the_end_if_it_may_have_been_heard():
     with Control(broker) as idle, Control(broker) as control:
         idle.ask("pins")
         control.ask("pins")
-        with killed_in(broker, "access"):
+        with killed_in(broker, "connect"):
             control.send("scale web 4")
             assert control.line() is None
         taken_over(broker)
@@ -376,6 +376,20 @@ def what_was_opened_just_before_the_end_is_opened_again():
         assert control.line() is None
         taken_over(broker)
     assert http_get(broker.port2, "/metrics").status == 200
+
+
+@test
+def a_socket_that_dies_while_its_file_is_made_again_is_made_once_more():
+    """The file alone was removed. It is there, but of a socket that no state has."""
+    for name in ("rendezvous", "control"):
+        broker = serve(listen="{port}")
+        os.unlink(os.path.join(broker.run_dir, name))
+        with killed_in(broker, "listen"):
+            broker.hup()
+            taken_over(broker)
+        assert name in broker.wait_event("run-directory")["made"]
+        broker.wait_event("reload-done")
+        assert ask(broker, "pins") == []
 
 
 @test
