@@ -325,7 +325,7 @@ static unsigned rescue(struct run *run)
 	unsigned n = 0;
 
 	rescue_counts(&run->master.broker);
-	for (int fd = 0, end = proc_fd_table_size(); fd < end; fd++)
+	for (int fd = 0, end = proc_status(getpid()).fds_end; fd < end; fd++)
 		if (may_be_left(run->adopting, fd) && state_passes_on(fd))
 			n += rescue_one(run, fd);
 	return n;

@@ -148,7 +148,7 @@ bool state_passes_on(int fd)
 /* Those that the state names are no longer close-on-exec. */
 static void keep_clients(void)
 {
-	for (int fd = proc_fd_table_size(); fd-- > STDERR_FILENO + 1;)
+	for (int fd = proc_status(getpid()).fds_end; fd-- > STDERR_FILENO + 1;)
 		if (fcntl(fd, F_GETFD) == FD_CLOEXEC && state_passes_on(fd))
 			(void)fcntl(fd, F_SETFD, 0);
 }

@@ -418,10 +418,7 @@ struct kept_holder {
 	int fd;	   /* owned */
 };
 
-/*
- * A record that has a kind and no text. Where it is, to be filled in, until more is added; NULL:
- * @out is cut.
- */
+/* A record that has a kind and no text. Where it is, to be filled in at once; NULL: cut off. */
 void *kept_add(struct strbuf *out, enum kept_kind kind, const void *record);
 /* Text, of any length; no text at all is no record. */
 void kept_add_text(struct strbuf *out, enum kept_kind kind, const void *text, size_t len);

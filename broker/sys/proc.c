@@ -241,6 +241,7 @@ struct proc_status proc_status(pid_t pid)
 		.state = at[8],
 		.filtered = status_number(text, "\nSeccomp:\t") == 2,
 		.tracer = (pid_t)status_number(text, "\nTracerPid:\t"),
+		.fds_end = (int)status_number(text, "\nFDSize:\t"),
 		.scheduled = status_number(text, "\nvoluntary_ctxt_switches:\t") +
 			     status_number(text, "\nnonvoluntary_ctxt_switches:\t"),
 	};
@@ -307,14 +308,6 @@ DIR *proc_fds_open(pid_t pid)
 	if (!dir)
 		errno = r < 0 ? -r : ENOENT;
 	return dir;
-}
-
-int proc_fd_table_size(void)
-{
-	char text[4096];
-
-	(void)proc_read(getpid(), "status", text, sizeof(text));
-	return (int)status_number(text, "\nFDSize:\t");
 }
 
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)

@@ -65,6 +65,7 @@ struct proc_status {
 	bool filtered;	    /* its system calls, by seccomp(2) */
 	pid_t tracer;	    /* a debugger, strace(1); 0: none */
 	uint64_t scheduled; /* how often it has left a processor: the same twice, it has not run */
+	int fds_end;	    /* its descriptors are below; 0: it cannot be known */
 };
 struct proc_status proc_status(pid_t pid);
 
@@ -106,9 +107,6 @@ struct proc_name proc_name(pid_t pid);
  * at: without CAP_SYS_PTRACE root is in that place.
  */
 DIR *proc_fds_open(pid_t pid); /* to be closed with closedir(3) */
-
-/* All our own descriptors are below; 0: it cannot be known. */
-int proc_fd_table_size(void);
 int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
 
 /*
