@@ -431,6 +431,9 @@ TEST(a_request_that_is_under_way_is_not_idle)
 	while (now.received_ms < 10);
 	put(half.real, OK);
 	get(half.client, OK);
+	do
+		CHECK_EQ(tcp_sample(half.real, &now), 0);
+	while (now.unacked);
 	m = seat_message(7);
 	m.end_idle_ms = 0;
 	seat = send_seat(&m);
