@@ -12,7 +12,7 @@ from harness import *
 from lib import proc, tools
 from lib.guest import Guest
 from lib.release import Release
-from lib.steering import ready_workers, who_answers, workers
+from lib.steering import answered_by, ready_workers, who_answers, workers
 
 GO = ("exe", "pie", "cgo")  # how they are built; the last one is linked to libc
 
@@ -193,6 +193,16 @@ for name, words in WRAPPERS.items():
 
 
 @test
+def what_cannot_be_executed_keeps_nobody_waiting():
+    """It is not a program, though it may be executed: to open it would wait for a writer."""
+    os.mkfifo(tmp("fifo"), 0o755)
+    with open(tmp("wrapper.py"), "w") as f:
+        f.write("import os, sys\ntry:\n    os.execv(sys.argv[1], ['x'])\nexcept OSError:\n    os.execv(sys.argv[2], sys.argv[2:])\n")
+    broker = Broker(["python3", tmp("wrapper.py"), tmp("fifo"), static("srv_blocking"), "{port}"], workers=1)
+    assert who_answers(broker.port) == {broker.worker_pid()}
+
+
+@test
 def a_script_executes_a_go_program():
     release = Release('exec %s 127.0.0.1:$1' % go_program("exe"))
     broker = Broker(release.command(), workers=2)
@@ -215,7 +225,7 @@ def a_listener_goes_from_a_wrapper_to_a_static_program():
     for first in "bind", "listen":
         for wrapper in app("srv_relay")[0], static("srv_relay"):
             broker = Broker([wrapper, "{port}", first, "exec", static("srv_relay"), "kept"], workers=2)
-            assert len(set(who_answers(broker.port))) == 2
+            answered_by(broker.port, set(ready_workers(broker).values()))
             broker.stop()
 
 

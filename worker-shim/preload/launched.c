@@ -21,7 +21,7 @@ struct page {
 static bool read_page(const char *path, struct page *ret)
 {
 	_cleanup_real_fd_ int fd =
-		(int)real.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+		(int)real.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	ret->n = fd < 0 ? -1 : real.read(fd, ret->bytes, sizeof(ret->bytes) - 1);
 	if (ret->n > 0)
