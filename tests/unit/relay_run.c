@@ -438,6 +438,7 @@ TEST(a_request_that_is_under_way_is_not_idle)
 	m.end_idle_ms = 0;
 	seat = send_seat(&m);
 	offer(seat, &half, true);
+	wait_until_it_has(1);
 	put(half.client, GET);
 	get(half.app, GET);
 	put(half.app, "HTTP/1.1 100 Continue\r\n\r\n");
