@@ -108,6 +108,8 @@ def a_connection_that_a_child_of_a_worker_has_is_given_to_nobody_else():
 def a_connection_whose_copy_it_has_just_closed_is_counted():
     broker = serve(listen="{port}")
     wait_shadow(broker)
+    # Nothing is left to be closed when the next state is written.
+    wait_until(lambda: sum("broker-hand" in what for what in proc.fds(broker.main_pid).values()) == 1)
     with Strace(broker.main_pid, "close", inject="close:delay_exit=60000000:when=1") as s:
         assert http_get(broker.port).status == 200
         wait_until(lambda: s.lines("DELAYED"))
