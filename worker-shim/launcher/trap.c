@@ -160,7 +160,7 @@ static uint64_t blob_offset(void)
 {
 	const char *file = (const char *)&__ehdr_start;
 	const Elf64_Phdr *ph = (const Elf64_Phdr *)(file + __ehdr_start.e_phoff), *first = ph;
-	uint64_t at = (uint64_t)((const char *)trap_blob - file);
+	uint64_t at = (uintptr_t)trap_blob - (uintptr_t)file;
 
 	while (first->p_type != PT_LOAD)
 		first++;
@@ -169,8 +169,7 @@ static uint64_t blob_offset(void)
 	return at - (ph->p_vaddr - first->p_vaddr) + ph->p_offset;
 }
 
-/* Text that is not changed costs no memory if it is mapped from this program, @path in the other.
- */
+/* Text that is not changed costs no memory: from this program, the file @path of the other one. */
 static bool map_text(const struct tracee *t, uint64_t base, uint64_t path, size_t n)
 {
 	static unsigned char seen[1 << 20];
@@ -217,8 +216,8 @@ static bool map_blob(const struct tracee *t, uint64_t *ret)
 	path = *ret + head->params + offsetof(struct trap_params, launcher);
 	if (!map_text(t, *ret, path, head->text_end))
 		return false;
-#ifdef BROKER_STATIC /* it is loaded at a fixed address itself, and executes none under a filter   \
-		      */
+#ifdef BROKER_STATIC
+	/* A static one is at a fixed address itself, and executes none: trap/exec.c. */
 	from = (struct iovec){ &(char){ 0 }, 1 };
 	to = (struct iovec){ (void *)path, 1 };
 	(void)process_vm_writev(t->pid, &from, 1, &to, 1, 0);
