@@ -58,7 +58,7 @@ static const char *find(const char *file, char ret[PATH_MAX])
                                                                                                    \
 		COMPLETE(&envp);                                                                   \
 		found = path;                                                                      \
-		option = launched_option(found, argv);                                             \
+		option = launched_option(found, argv, envp);                                       \
 		if (option) {                                                                      \
 			argv = launched_words(option, found, argv,                                 \
 					      __builtin_alloca(launched_room(argv)));              \

@@ -67,7 +67,16 @@ static bool is_raw(const struct page *page)
 	return is_static;
 }
 
-const char *launched_option(const char *path, char *const argv[])
+/* Its tools are static, and load the program that they check, with the library, by themselves. */
+static bool is_valgrind(char *const envp[])
+{
+	while (envp && *envp)
+		if (!strncmp(*envp++, "VALGRIND_LAUNCHER=", 18))
+			return true;
+	return false;
+}
+
+const char *launched_option(const char *path, char *const argv[], char *const envp[])
 {
 	const char *name = path;
 	struct page page;
@@ -84,7 +93,7 @@ const char *launched_option(const char *path, char *const argv[])
 		page.bytes[n + strcspn(page.bytes + n, " \t\n")] = '\0';
 		name = page.bytes + n;
 	}
-	if (!is_raw(&page))
+	if (!is_raw(&page) || is_valgrind(envp))
 		return NULL;
 	/* What has a fixed address may be where a filter of this process traps calls. */
 	return page.elf.e_type == ET_EXEC && environ_kept.traps ? "--execute" : "--try-execute";

@@ -12,7 +12,7 @@
 
 /* How the launcher is told to execute @path; NULL: it is not needed, or there are too many of
  * @argv. */
-const char *launched_option(const char *path, char *const argv[]);
+const char *launched_option(const char *path, char *const argv[], char *const envp[]);
 
 /* For the arguments of launched_words(). */
 size_t launched_room(char *const argv[]);

@@ -14,7 +14,7 @@ int hook_execve(const char *path, char *const argv[], char *const envp[])
 	const char *option;
 
 	adopt_settle_all();
-	option = launched_option(path, argv);
+	option = launched_option(path, argv, envp);
 	if (option) {
 		void *room = __builtin_alloca(launched_room(argv));
 
