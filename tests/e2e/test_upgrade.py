@@ -33,18 +33,24 @@ def and_killed(function):
     return function
 
 
+def current(broker):
+    """Old workers have the same names, and may end meanwhile."""
+    leaving = ("draining", "parked", "stopping")
+    return {w["worker"]: w["pid"] for w in workers(broker) if w["state"] not in leaving}
+
+
 def upgrade(broker, n=1):
     """`n` of them, one after the other. What the last has said."""
     if by_kill:
         refusal(broker, "unpin 203.0.113.1")  # what was before this answer is in the state
-    pids = {w["worker"]: w["pid"] for w in workers(broker)}
+    pids = current(broker)
     for _ in range(min(n, 2) if by_kill else n):  # it survives no third one in ten seconds
         said = kill(broker)["message"] if by_kill else told(broker, "upgrade")
         assert "goes on with" in said, said
         # It is the same process, and so are the workers.
         assert broker.process.poll() is None
         assert "of no use" not in said, said
-    after = {w["worker"]: w["pid"] for w in workers(broker)}
+    after = current(broker)
     assert after == pids, (pids, after)
     return said
 
