@@ -16,7 +16,7 @@ struct greeting {
 	struct loop_timer timer;
 	int fd; /* owned; -1: it is a channel's now */
 	struct ucred peer;
-	const struct worker *worker; /* once it is answered; NULL: not known */
+	struct worker *worker; /* once it is answered; NULL: not known */
 };
 
 /*

@@ -20,6 +20,8 @@
 #define TAKING_NS 25000
 /* What a worker was given comes to an end, in turns that write a state, too. */
 #define WITH_ITS_END 3
+/* So many listening sockets and processes of each worker cost its user nothing. */
+#define FREE_GREETINGS 8
 
 /* No state names its descriptor, so that its number may be another's at once. */
 static void greeting_free(struct greeting *g)
@@ -148,6 +150,11 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		refuse(g, -r, reason.text);
 	known = g->worker;
 	g->rendezvous->times = known ? WITH_ITS_END : 1;
+	/* Many start at the same time, and none is to wait for that. */
+	if (known && r == 0 && g->worker->greeted < FREE_GREETINGS) {
+		g->worker->greeted++;
+		g->rendezvous->times = 0;
+	}
 	greeting_free(g);
 	loop->touched = known || touched; /* of what is no worker nothing is left */
 }

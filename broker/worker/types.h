@@ -109,6 +109,7 @@ struct worker {
 
 	int64_t move_ms;      /* when it was last told to give its connections away */
 	int64_t lost_look_ms; /* when it may be looked at again for the library */
+	unsigned greeted; /* so many of its greetings were free of charge: service/rendezvous.c */
 	struct worker_findings found;
 
 	char *refusal; /* why the command was not executed, or what about .busy is in use */
