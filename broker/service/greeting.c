@@ -177,6 +177,15 @@ static int share_udp(struct greeting *g, struct worker *w, const struct handoff_
 	return 0;
 }
 
+size_t greeting_workers(const struct broker *b)
+{
+	size_t n = 0;
+
+	list_for_each (const struct service, s, &b->services, link)
+		n += list_count(&s->workers);
+	return n;
+}
+
 /* What a worker may make the broker hold in any case, as one with a few listeners and processes. */
 #define HELD_MIN 64
 
@@ -184,14 +193,12 @@ static int share_udp(struct greeting *g, struct worker *w, const struct handoff_
 static bool holds_its_share(const struct worker *w)
 {
 	struct rlimit limit = { .rlim_cur = 0 };
-	size_t held = 0, workers = 0;
+	size_t held = 0;
 
 	list_for_each (const struct channel, c, &w->taker.channels, link)
 		held += 3 + list_count(&c->holders);
-	list_for_each (const struct service, s, &w->terms->broker->services, link)
-		workers += list_count(&s->workers);
 	return held >= HELD_MIN && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	       held * workers * 2 >= limit.rlim_cur;
+	       held * greeting_workers(w->terms->broker) * 2 >= limit.rlim_cur;
 }
 
 int greeting_answer(struct greeting *g, const struct handoff_hello *hello, int sock,

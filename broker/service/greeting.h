@@ -19,6 +19,9 @@ struct greeting {
 	struct worker *worker; /* once it is answered; NULL: not known */
 };
 
+/* All there are: each has its share of what greetings may take. */
+size_t greeting_workers(const struct broker *b);
+
 /*
  * @sock: the app's own socket; -1: none came. 0: it has what it asked for; -errno with @reason,
  * which is empty if it is gone.

@@ -81,21 +81,12 @@ static void refuse(const struct greeting *g, int error, const char *reason)
 	(void)handoff_send(g->fd, &msg, sizeof(msg), NULL, 0, MSG_DONTWAIT);
 }
 
-static size_t n_workers(const struct broker *b)
-{
-	size_t n = 0;
-
-	list_for_each (const struct service, s, &b->services, link)
-		n += list_count(&s->workers);
-	return n;
-}
-
 void rendezvous_turn(struct rendezvous *rv)
 {
 	if (rv->at)
 		(void)greeter_rest_ms(rv->at, loop_clock_ns(),
 				      (loop_cpu_ns() - rv->since_ns + WAKE_NS) * rv->times,
-				      n_workers(rv->broker));
+				      greeting_workers(rv->broker));
 	rv->at = NULL;
 }
 
@@ -111,7 +102,7 @@ static int64_t begin_work(const struct greeting *g)
 	rv->at = greeter_find(rv->greeters, g->peer.uid, loop_clock_ns());
 	rv->times = 1;
 	rv->since_ns = loop_cpu_ns();
-	return greeter_rest_ms(rv->at, loop_clock_ns(), 0, n_workers(rv->broker));
+	return greeter_rest_ms(rv->at, loop_clock_ns(), 0, greeting_workers(rv->broker));
 }
 
 static void greeting_ready(struct loop_source *source, uint32_t events)

@@ -274,15 +274,20 @@ TEST(an_app_that_has_read_something_is_asked_again_before_it_moves)
 
 /* --- who ends --------------------------------------------------------------------------------- */
 
+/* It has had one seat, and has nothing left. */
+static void start_idle(void)
+{
+	start();
+	close(new_seat(7));
+	(void)receive(RELAY_SAYS_DONE, 1);
+}
+
 TEST(with_nothing_left_it_says_so_once_for_each_seat_and_ends_when_it_may)
 {
 	struct conn c;
 	int seat;
 
-	start();
-	seat = new_seat(7);
-	close(seat);
-	(void)receive(RELAY_SAYS_DONE, 1);
+	start_idle();
 	seat = new_seat(8);
 	c = offered(seat, "");
 	close(seat);
@@ -300,10 +305,7 @@ TEST(a_seat_that_was_on_its_way_as_it_was_to_end_is_served)
 	struct conn c;
 	int seat;
 
-	start();
-	seat = new_seat(7);
-	close(seat);
-	(void)receive(RELAY_SAYS_DONE, 1);
+	start_idle();
 	CHECK_EQ(kill(relay, SIGSTOP), 0);
 	seat = new_seat(8);
 	CHECK_EQ(shutdown(broker, SHUT_WR), 0);
