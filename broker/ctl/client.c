@@ -1,7 +1,6 @@
 #include "client.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include "base/fd.h"
@@ -287,14 +286,14 @@ static void try_socket(const char *path, struct search *s)
 static void search_below(const char *base, struct search *s)
 {
 	bool trusted = is_directory_of(base, 0) || is_directory_of(base, geteuid());
-	_cleanup_dir_ DIR *dir = trusted ? opendir(base) : NULL;
-	const struct dirent *entry;
+	_cleanup_dir_ struct dir *dir = trusted ? dir_open(base) : NULL;
+	const char *entry;
 
-	for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++) {
+	for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = dir_next(dir)); i++) {
 		STRBUF(path, PATH_MAX);
 
-		strbuf_addf(&path, "%s/%s/" CONTROL_NAME, base, entry->d_name);
-		if (entry->d_name[0] != '.')
+		strbuf_addf(&path, "%s/%s/" CONTROL_NAME, base, entry);
+		if (entry[0] != '.')
 			try_socket(path.text, s);
 	}
 }

@@ -97,7 +97,7 @@ static int compare_inodes(const void *a, const void *b)
 
 static void look_at_sockets(struct doctor *d, pid_t pid)
 {
-	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	_cleanup_dir_ struct dir *dir = proc_fds_open(pid);
 	struct listener key = { 0 }, *l;
 	int fd, r;
 

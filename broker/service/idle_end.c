@@ -131,8 +131,7 @@ static int by_inode(const void *a, const void *b)
 
 static void end_process(struct idle_end *e)
 {
-	dir_closep(&e->dir);
-	e->dir = NULL;
+	dir_close(&e->dir);
 	if (e->tree.pids.n)
 		e->tree.pids.n--;
 }

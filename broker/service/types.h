@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include <dirent.h>
 #include "policy/rollout.h"
 #include "policy/why.h"
 #include "worker/types.h"
@@ -50,7 +49,7 @@ struct idle_end {
 	struct tree_walk
 		tree;	    /* .pids: its processes still to be looked at, the last of them now */
 	bool listed;	    /* all of them are in it */
-	DIR *dir;	    /* of the last, or NULL */
+	struct dir *dir;    /* of the last, or NULL */
 	struct held *found; /* array_grow() */
 	size_t n_found;
 };

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 #include "base/strbuf.h"
-#include "sys/proc.h"
+#include "sys/dir.h"
 
 struct match {
 	int left; /* entries that may still be looked at; negative: it gave up */
@@ -37,14 +37,14 @@ static void shorten(struct strbuf *path, size_t len)
 
 static void look_into(struct match *m, const char *name, const char *rest)
 {
-	_cleanup_dir_ DIR *dir = opendir(m->path.len ? m->path.text : ".");
+	_cleanup_dir_ struct dir *dir = dir_open(m->path.len ? m->path.text : ".");
 	size_t len = m->path.len;
-	struct dirent *entry;
+	const char *entry;
 
-	while (dir && m->left >= 0 && (entry = readdir(dir)) && m->left-- > 0) {
-		if (fnmatch(name, entry->d_name, FNM_PERIOD) != 0)
+	while (dir && m->left >= 0 && (entry = dir_next(dir)) && m->left-- > 0) {
+		if (fnmatch(name, entry, FNM_PERIOD) != 0)
 			continue;
-		strbuf_add(&m->path, entry->d_name);
+		strbuf_add(&m->path, entry);
 		next(m, rest);
 		shorten(&m->path, len);
 	}

@@ -89,13 +89,13 @@ static int why_unseen(pid_t pid, int r)
 }
 
 /* The next entry of @dir that is a number; false at the end. */
-static bool next_pid(DIR *dir, pid_t *ret)
+static bool next_pid(struct dir *dir, pid_t *ret)
 {
-	struct dirent *e;
+	const char *name;
 	char more;
 
-	while ((e = readdir(dir)))
-		if (sscanf(e->d_name, "%d%c", ret, &more) == 1)
+	while ((name = dir_next(dir)))
+		if (sscanf(name, "%d%c", ret, &more) == 1)
 			return true;
 	return false;
 }
@@ -134,7 +134,7 @@ struct proc_stat proc_stat(pid_t pid)
 /* Without CONFIG_PROC_CHILDREN: every process of the machine is asked for its parent. */
 static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 {
-	_cleanup_dir_ DIR *dir = opendir("/proc");
+	_cleanup_dir_ struct dir *dir = dir_open("/proc");
 	int r = 0;
 	pid_t pid;
 
@@ -146,9 +146,9 @@ static int add_children_by_parent(pid_t parent, struct pid_set *ret)
 	return r;
 }
 
-DIR *proc_threads_open(pid_t pid)
+struct dir *proc_threads_open(pid_t pid)
 {
-	return opendir(path_of(pid, "task").text);
+	return dir_open(path_of(pid, "task").text);
 }
 
 int proc_add_listed(int fd, struct pid_set *ret)
@@ -170,7 +170,7 @@ int proc_add_listed(int fd, struct pid_set *ret)
 	return n < 0 ? -errno : r;
 }
 
-int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret)
+int proc_threads_next(struct dir *dir, pid_t pid, struct pid_set *ret)
 {
 	char file[128];
 	_cleanup_fd_ int fd = -1;
@@ -196,7 +196,7 @@ int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret)
 
 int proc_add_children(pid_t pid, struct pid_set *ret)
 {
-	_cleanup_dir_ DIR *dir = proc_threads_open(pid);
+	_cleanup_dir_ struct dir *dir = proc_threads_open(pid);
 	int r;
 
 	do
@@ -275,21 +275,21 @@ struct proc_name proc_name(pid_t pid)
 enum { LINK_SIZE = 64 };
 
 /* 1: where the next descriptor in @dir, a /proc/PID/fd, leads. Else as proc_fds_next(). */
-static int next_link(DIR *dir, int *ret_fd, char target[LINK_SIZE])
+static int next_link(struct dir *dir, int *ret_fd, char target[LINK_SIZE])
 {
-	struct dirent *e;
+	const char *name;
 
 	if (!dir)
 		return -errno;
-	while ((e = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, LINK_SIZE - 1);
+	while ((name = dir_next(dir))) {
+		ssize_t n = readlinkat(dir_fd(dir), name, target, LINK_SIZE - 1);
 
 		if (n < 0 && errno == EACCES)
 			return -EACCES;
 		if (n <= 0)
 			continue; /* no descriptor, or closed meanwhile */
 		target[n] = '\0';
-		*ret_fd = atoi(e->d_name);
+		*ret_fd = atoi(name);
 		return 1;
 	}
 	return 0;
@@ -300,9 +300,9 @@ static bool is_socket(const char *link, uint64_t *ret_inode)
 	return sscanf(link, "socket:[%" SCNu64 "]", ret_inode) == 1;
 }
 
-DIR *proc_fds_open(pid_t pid)
+struct dir *proc_fds_open(pid_t pid)
 {
-	DIR *dir = opendir(path_of(pid, "fd").text);
+	struct dir *dir = dir_open(path_of(pid, "fd").text);
 	int r = dir ? 0 : why_unseen(pid, -errno);
 
 	if (!dir)
@@ -310,7 +310,7 @@ DIR *proc_fds_open(pid_t pid)
 	return dir;
 }
 
-int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode)
+int proc_fds_next(struct dir *dir, int *ret_fd, uint64_t *ret_inode)
 {
 	char link[LINK_SIZE];
 	int r = next_link(dir, ret_fd, link);
@@ -345,7 +345,7 @@ bool proc_fd_is(const struct proc_fd *s)
 
 enum proc_seen proc_holds_socket(pid_t pid, uint64_t inode)
 {
-	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	_cleanup_dir_ struct dir *dir = proc_fds_open(pid);
 	uint64_t found;
 	int fd, r;
 
@@ -357,7 +357,7 @@ enum proc_seen proc_holds_socket(pid_t pid, uint64_t inode)
 
 bool proc_has_io_uring(pid_t pid)
 {
-	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
+	_cleanup_dir_ struct dir *dir = proc_fds_open(pid);
 	char link[LINK_SIZE];
 	int fd;
 
@@ -369,7 +369,7 @@ bool proc_has_io_uring(pid_t pid)
 
 bool proc_receives(pid_t pid, uint64_t inode)
 {
-	_cleanup_dir_ DIR *dir = proc_threads_open(pid);
+	_cleanup_dir_ struct dir *dir = proc_threads_open(pid);
 	struct proc_fd socket = { .pid = pid, .inode = inode };
 	char name[32], text[256];
 	unsigned fd;
@@ -410,7 +410,7 @@ enum proc_seen proc_environ_has(pid_t pid, const char *name, const char *value)
 
 pid_t proc_find_socket_owner(uint64_t inode)
 {
-	_cleanup_dir_ DIR *dir = opendir("/proc");
+	_cleanup_dir_ struct dir *dir = dir_open("/proc");
 	pid_t pid;
 
 	while (dir && next_pid(dir, &pid))
@@ -421,7 +421,7 @@ pid_t proc_find_socket_owner(uint64_t inode)
 
 uint64_t proc_count_own_fds(void)
 {
-	_cleanup_dir_ DIR *dir = NULL;
+	_cleanup_dir_ struct dir *dir = NULL;
 	char target[LINK_SIZE];
 	struct stat st;
 	uint64_t n = 0;
@@ -438,7 +438,7 @@ uint64_t proc_count_own_fds(void)
 
 uint64_t proc_run_ns(pid_t pid)
 {
-	_cleanup_dir_ DIR *dir = proc_threads_open(pid);
+	_cleanup_dir_ struct dir *dir = proc_threads_open(pid);
 	char text[128];
 	uint64_t sum = 0;
 	pid_t thread;

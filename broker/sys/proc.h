@@ -6,17 +6,9 @@
  */
 #pragma once
 
-#include <dirent.h>
 #include <sys/types.h>
 #include "base/util.h"
-
-static inline void dir_closep(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-	*dir = NULL;
-}
-#define _cleanup_dir_ __attribute__((cleanup(dir_closep)))
+#include "sys/dir.h"
 
 struct pid_set {
 	pid_t *pids;
@@ -43,8 +35,8 @@ int proc_add_listed(int fd, struct pid_set *ret);
  * are added. 0: there is none. -errno as above, also if proc_threads_open() has just failed and
  * @dir is NULL.
  */
-DIR *proc_threads_open(pid_t pid); /* to be closed with closedir(3) */
-int proc_threads_next(DIR *dir, pid_t pid, struct pid_set *ret);
+struct dir *proc_threads_open(pid_t pid); /* to be closed with dir_close() */
+int proc_threads_next(struct dir *dir, pid_t pid, struct pid_set *ret);
 
 /* Adds all descendants of those already in @set. As proc_add_children(): then some are missing. */
 int proc_add_descendants(struct pid_set *set);
@@ -106,8 +98,8 @@ struct proc_name proc_name(pid_t pid);
  * -ENOENT: no such process. -EACCES: not ours to see or read; or they may be listed, but not looked
  * at: without CAP_SYS_PTRACE root is in that place.
  */
-DIR *proc_fds_open(pid_t pid); /* to be closed with closedir(3) */
-int proc_fds_next(DIR *dir, int *ret_fd, uint64_t *ret_inode);
+struct dir *proc_fds_open(pid_t pid); /* to be closed with dir_close() */
+int proc_fds_next(struct dir *dir, int *ret_fd, uint64_t *ret_inode);
 
 /*
  * Copies descriptor @fd of the process of @pidfd, if it is still the socket @inode. 0: *@ret_fd is

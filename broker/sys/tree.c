@@ -49,7 +49,7 @@ static int take_step(struct tree_walk *w)
 			w->mark = ++w->connections->marks;
 		if (w->connections && w->open >= 0 && look_at_descriptor(w, pid))
 			return 1;
-		dir_closep(&w->dir);
+		dir_close(&w->dir);
 		if (w->figures)
 			add_figures(w, pid);
 		w->in_threads = true;
@@ -60,7 +60,7 @@ static int take_step(struct tree_walk *w)
 		return r;
 	if (r < 0)
 		w->missing = r;
-	dir_closep(&w->dir);
+	dir_close(&w->dir);
 	w->in_threads = false;
 	w->at++;
 	return 1;
@@ -77,7 +77,7 @@ int tree_steps(struct tree_walk *w, size_t n)
 
 void tree_end(struct tree_walk *w)
 {
-	dir_closep(&w->dir);
+	dir_close(&w->dir);
 	pid_set_deinit(&w->pids);
 	*w = (struct tree_walk){ 0 };
 }

@@ -25,8 +25,8 @@ struct tree_walk {
 	struct proc_fd last; /* of those that .open counts */
 
 	/* The walk's own. */
-	size_t at; /* of .pids: looked at now */
-	DIR *dir;  /* owned; its descriptors, or its threads */
+	size_t at;	 /* of .pids: looked at now */
+	struct dir *dir; /* owned; its descriptors, or its threads */
 	bool in_threads;
 	unsigned mark; /* of those of .connections that were counted */
 };

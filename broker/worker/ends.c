@@ -31,13 +31,13 @@ static bool has_rights_in_flight(pid_t pid)
 {
 	char path[64], text[1024];
 	unsigned left = PASSING_FDS;
-	_cleanup_dir_ DIR *dir = proc_fds_open(pid);
-	struct dirent *e;
+	_cleanup_dir_ struct dir *dir = proc_fds_open(pid);
+	const char *name;
 
-	while (dir && left-- && (e = readdir(dir))) {
+	while (dir && left-- && (name = dir_next(dir))) {
 		const char *n;
 
-		snprintf(path, sizeof(path), "fdinfo/%.16s", e->d_name);
+		snprintf(path, sizeof(path), "fdinfo/%.16s", name);
 		n = proc_read(pid, path, text, sizeof(text)) > 0 ? strstr(text, "scm_fds:") : NULL;
 		if (n && strtoul(n + strlen("scm_fds:"), NULL, 10) > 0)
 			return true;

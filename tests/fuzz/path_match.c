@@ -1,4 +1,4 @@
-/* links: broker/sys/path_match broker/policy/core_pattern broker/base/strbuf */
+/* links: broker/sys/path_match broker/sys/dir broker/policy/core_pattern broker/base/strbuf */
 /*
  * Path patterns: what kernel.core_pattern makes of a process, and the files that fit. They are
  * looked for in a small tree of our own.

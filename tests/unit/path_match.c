@@ -1,4 +1,4 @@
-/* links: broker/sys/path_match broker/base/strbuf */
+/* links: broker/sys/path_match broker/sys/dir broker/base/strbuf */
 #include "sys/path_match.h"
 #include "base/strbuf.h"
 #include "tap.h"

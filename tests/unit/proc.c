@@ -1,4 +1,4 @@
-/* links: broker/sys/proc */
+/* links: broker/sys/proc broker/sys/dir */
 /* wrap: fopen access */
 #include "sys/proc.h"
 #include "tap.h"
@@ -319,7 +319,7 @@ TEST(a_socket_of_a_process_is_copied)
 
 TEST(sockets_of_a_process)
 {
-	DIR *dir = proc_fds_open(getpid());
+	struct dir *dir = proc_fds_open(getpid());
 	struct family f;
 	struct stat st;
 	int pair[2], fd = -1, r;
@@ -335,7 +335,7 @@ TEST(sockets_of_a_process)
 	while ((r = proc_fds_next(dir, &fd, &inode)) > 0)
 		CHECK(inode != st.st_ino);
 	CHECK_EQ(r, 0);
-	closedir(dir);
+	dir_close(&dir);
 
 	family_start(&f); /* they inherit it */
 	CHECK_EQ(proc_holds_socket(f.child, st.st_ino), PROC_YES);

@@ -1,4 +1,4 @@
-/* links: broker/sys/proc */
+/* links: broker/sys/proc broker/sys/dir */
 #include "sys/proc.h"
 #include "tap.h"
 

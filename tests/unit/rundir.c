@@ -1,4 +1,5 @@
-/* links: broker/sys/rundir broker/sys/unix_socket broker/sys/proc broker/base/strbuf */
+/* links: broker/sys/rundir broker/sys/unix_socket broker/sys/proc broker/sys/dir broker/base/strbuf
+ */
 /* links: broker/sys/safe_path broker/sys/retire broker/sys/loop broker/base/heap broker/sys/starter
  */
 /* links: broker/sys/starter_wire broker/sys/spawn broker/sys/confine broker/sys/pair */

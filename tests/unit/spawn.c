@@ -1,6 +1,6 @@
 /* links: broker/sys/spawn broker/sys/confine broker/sys/program broker/sys/rights */
 /* links: broker/base/strbuf broker/base/units */
-/* links: broker/sys/proc */
+/* links: broker/sys/proc broker/sys/dir */
 /* wrap: kill syscall close */
 #include "sys/spawn.h"
 #include "tap.h"

@@ -1,4 +1,5 @@
-/* links: broker/sys/tcp broker/sys/asked_socket broker/sys/proc broker/sys/sockdiag */
+/* links: broker/sys/tcp broker/sys/asked_socket broker/sys/proc broker/sys/dir broker/sys/sockdiag
+ */
 /* links: broker/base/address broker/base/units broker/base/strbuf */
 /* links: broker/base/paths */
 /* wrap: accept4 */
