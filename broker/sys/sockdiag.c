@@ -15,6 +15,7 @@
 #define AF_NETLINK 16
 #endif
 #define NETLINK_SOCK_DIAG      4
+#define TCPDIAG_GETSOCK	       18
 #define SOCK_DIAG_BY_FAMILY    20
 #define NLMSG_ERROR	       2
 #define NLMSG_DONE	       3
@@ -43,9 +44,9 @@ struct diag_id {
 };
 
 struct diag_request {
-	uint8_t family, protocol, ext, pad;
-	uint32_t states;
+	uint8_t family, src_len, dst_len, ext;
 	struct diag_id id;
+	uint32_t states, dbs;
 };
 
 struct diag_msg {
@@ -65,7 +66,7 @@ struct port_filter {
 };
 
 static_assert(sizeof(struct diag_id) == 48, "kernel ABI");
-static_assert(sizeof(struct diag_request) == 56, "kernel ABI");
+static_assert(sizeof(struct diag_request) == 60, "kernel ABI");
 static_assert(sizeof(struct diag_msg) == 72, "kernel ABI");
 static_assert(sizeof(struct port_filter) == 20, "kernel ABI");
 
@@ -108,18 +109,22 @@ static int send_request(const struct sockdiag_walk *w)
 			};
 			struct unix_request unix_req;
 		};
-	} msg = { .nl = { .type = SOCK_DIAG_BY_FAMILY, .flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	} msg = { .nl.flags = NLM_F_REQUEST | NLM_F_DUMP };
 
 	if (w->family == AF_UNIX) {
+		msg.nl.type = SOCK_DIAG_BY_FAMILY;
 		msg.nl.len = sizeof(msg.nl) + sizeof(msg.unix_req);
 		msg.unix_req = (struct unix_request){ .family = AF_UNIX,
 						      .states = 1 << TCP_ESTABLISHED,
 						      .show = UDIAG_SHOW_NAME };
 	} else {
+		/*
+		 * The older question, since its answer has both families: to pass over 200,000
+		 * sockets for one that has none takes 14 ms, which no step can be less than.
+		 */
+		msg.nl.type = TCPDIAG_GETSOCK;
 		msg.nl.len = sizeof(msg);
-		msg.req = (struct diag_request){ .family = w->family,
-						 .protocol = IPPROTO_TCP,
-						 .states = w->states };
+		msg.req = (struct diag_request){ .states = w->states };
 		/* low <= sport && sport <= high; a false test jumps behind the end: no match. */
 		msg.filter = (struct port_filter){ .attr_len = sizeof(struct port_filter),
 						   .attr_type = INET_DIAG_REQ_BYTECODE,
@@ -220,7 +225,7 @@ int sockdiag_begin(struct sockdiag_walk *w)
 	int r;
 
 	sockdiag_end(w);
-	w->family = AF_INET;
+	w->family = AF_UNSPEC;
 	w->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	r = w->fd < 0 ? -errno : send_request(w);
 	if (r < 0)
@@ -236,10 +241,9 @@ int sockdiag_step(struct sockdiag_walk *w)
 
 	if (r == 0 || r == -EINTR)
 		return 1;
-	if (r > 0 &&
-	    (w->family == AF_INET || (w->family == AF_INET6 && w->states == SOCKDIAG_OPEN &&
-				      (paths_count() || w->moved)))) {
-		w->family = w->family == AF_INET ? AF_INET6 : AF_UNIX;
+	if (r > 0 && w->family != AF_UNIX && w->states == SOCKDIAG_OPEN &&
+	    (paths_count() || w->moved)) {
+		w->family = AF_UNIX;
 		r = send_request(w);
 		if (r == 0)
 			return 1;

@@ -1,9 +1,9 @@
 /* links: broker/sys/log broker/sys/loop broker/base/heap broker/base/strbuf broker/base/json */
-/* links: broker/sys/unix_socket broker/sys/safe_path broker/sys/proc broker/sys/dir
- * broker/sys/starter */
+/* links: broker/sys/unix_socket broker/sys/safe_path broker/sys/proc broker/sys/dir */
+/* links: broker/sys/starter */
 /* links: broker/sys/starter_wire broker/sys/spawn broker/sys/confine broker/sys/pair */
-/* links: broker/sys/retire broker/sys/program broker/sys/rights broker/base/units
- * broker/policy/histogram */
+/* links: broker/sys/retire broker/sys/program broker/sys/rights broker/base/units */
+/* links: broker/policy/histogram */
 #include "sys/log.h"
 #include "tap.h"
 

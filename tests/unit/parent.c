@@ -1,7 +1,7 @@
 /* links: broker/parent broker/requests broker/started broker/sys/starter */
 /* links: broker/sys/starter_wire broker/sys/pair */
-/* links: broker/sys/spawn broker/sys/confine broker/sys/loop broker/sys/proc broker/sys/dir
- * broker/sys/program */
+/* links: broker/sys/spawn broker/sys/confine broker/sys/loop broker/sys/proc broker/sys/dir */
+/* links: broker/sys/program */
 /* links: broker/sys/rights broker/base/heap broker/base/strbuf broker/base/units */
 /* links: broker/policy/histogram */
 /* wrap: kill */

@@ -1,6 +1,6 @@
 /* links: broker/sys/relay broker/sys/loop broker/sys/pair broker/sys/sandbox broker/sys/tcp */
-/* links: broker/sys/asked_socket broker/sys/proc broker/sys/dir broker/sys/sockdiag
- * broker/policy/relay */
+/* links: broker/sys/asked_socket broker/sys/proc broker/sys/dir broker/sys/sockdiag */
+/* links: broker/policy/relay */
 /* links: broker/policy/framing broker/policy/idle broker/policy/pins broker/base/heap */
 /* links: broker/base/strbuf broker/base/address broker/base/units broker/base/paths */
 /*

@@ -1,6 +1,6 @@
 /* links: broker/sys/starter broker/sys/starter_wire broker/sys/spawn broker/sys/confine */
-/* links: broker/sys/loop broker/sys/pair broker/sys/proc broker/sys/dir broker/sys/program
- * broker/sys/rights */
+/* links: broker/sys/loop broker/sys/pair broker/sys/proc broker/sys/dir broker/sys/program */
+/* links: broker/sys/rights */
 /* links: broker/base/heap broker/base/strbuf broker/base/units broker/policy/histogram */
 #include "sys/starter.h"
 #include "tap.h"

@@ -1,6 +1,5 @@
-/* links: broker/sys/tree broker/sys/proc broker/sys/dir broker/sys/sockdiag broker/base/paths
- * broker/base/strbuf
- */
+/* links: broker/sys/tree broker/sys/proc broker/sys/dir broker/sys/sockdiag */
+/* links: broker/base/paths broker/base/strbuf */
 #include "sys/tree.h"
 #include "tap.h"
 
