@@ -222,6 +222,7 @@ static void judge_worker(struct worker *w, const struct evidence *e)
 		w->found_none = false;
 		return;
 	}
+	worker_set_found(w, &e->tree);
 	if (!at_once && !w->found_none)
 		w->found_none = true;
 	else if (worker_is_debugged(w))
@@ -255,6 +256,7 @@ static struct worker *worker_of_evidence(struct broker *b)
 	e->worker = next->id;
 	e->tree_ms = loop_now(&b->loop);
 	e->tree.connections = &e->sockets.found;
+	e->tree.figures = next->state == WORKER_DRAINING; /* whether it is debugged */
 	return worker_add_roots(next, &e->tree.pids) == 0 ? next : NULL;
 }
 

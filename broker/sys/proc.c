@@ -397,10 +397,9 @@ bool proc_is_in_exec(pid_t pid)
 
 enum proc_seen proc_environ_has(pid_t pid, const char *name, const char *value)
 {
-	enum { SIZE = 256 * 1024 };
-	_cleanup_free_ char *text = malloc(SIZE);
+	static char text[256 * 1024]; /* memory that is got for each of thousands takes longer */
 	size_t n_name = strlen(name);
-	ssize_t n = text ? proc_read(pid, "environ", text, SIZE) : -ENOMEM;
+	ssize_t n = proc_read(pid, "environ", text, sizeof(text));
 
 	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1)
 		if (!strncmp(text + at, name, n_name) && text[at + (ssize_t)n_name] == '=')

@@ -109,6 +109,7 @@ static void lose(void)
 
 #define ERRORS_MAX 16
 #define AGAIN_MS   50
+#define ENDS_MAX   256 /* in a turn: one takes 8 us, and thousands may come at once */
 
 /* Whether @r, of a call, means that the parent has ended. One that is there may be asked again. */
 static bool is_lost(ssize_t r)
@@ -263,14 +264,14 @@ static struct change *find_end(pid_t pid)
 	return NULL;
 }
 
-/* Reads all that the parent has said. */
-static void take_all(void)
+/* Reads what the parent has said, but at most @n messages. */
+static void take_some(size_t n)
 {
 	struct starter_message m;
 	bool more = true;
 	int none = -1;
 
-	while (more && st.fd >= 0)
+	while (more && st.fd >= 0 && n--)
 		(void)take(0, &m, &none, &more);
 }
 
@@ -283,7 +284,7 @@ static void wait_end(pid_t pid, int *ret_status)
 	while (!st.parent && waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 		;
 	while (st.parent && !(end = find_end(pid)) && wait_for(POLLIN, until))
-		take_all();
+		take_some(SIZE_MAX);
 	if (st.parent && end) {
 		*ret_status = end->status;
 		end->pid = 0;
@@ -322,7 +323,7 @@ int starter_kill(pid_t pid, bool group, int sig)
 	int none = -1, r;
 
 	/* Once it was reaped, its number may be another's. */
-	take_all();
+	take_some(SIZE_MAX);
 	if (find_end(pid))
 		return -ESRCH;
 	r = group ? spawn_kill_group(pid, sig) : spawn_kill(pid, sig);
@@ -420,9 +421,8 @@ static void tell(struct loop_timer *timer)
 
 static void ready(struct loop_source *source, uint32_t events)
 {
-	(void)source;
-	(void)events;
-	take_all();
+	(void)source, (void)events;
+	take_some(ENDS_MAX);
 	tell(&st.due);
 	/* What lasts is asked again, and not at once. */
 	if (st.failed && st.fd >= 0) {

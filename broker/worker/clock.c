@@ -30,6 +30,9 @@ pid_t worker_tracer(const struct worker *w)
 {
 	_cleanup_pids_ struct pid_set all = { 0 };
 
+	/* Thousands of processes are not looked at twice in a turn. */
+	if (!w->found.tracer && w->found.at_ms == loop_now(worker_loop(w)))
+		return 0;
 	(void)worker_processes(w, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct proc_status status = proc_status(all.pids[i]);

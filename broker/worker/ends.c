@@ -139,14 +139,14 @@ static enum proc_seen owns_child(const struct worker *w, pid_t pid)
 	char token[2 * HANDOFF_TOKEN_SIZE + 1] = "";
 	enum proc_seen seen = PROC_NO, has;
 
-	if (pid == w->pid || pid_set_has(&w->kin, pid))
-		return PROC_YES;
 	/* It may have written over it, as setproctitle(3) does. That is one file, and those are
 	 * many. */
 	handoff_hex_put(token, w->token, HANDOFF_TOKEN_SIZE);
 	has = proc_environ_has(pid, HANDOFF_ENV_TOKEN, token);
 	if (has == PROC_YES)
 		return PROC_YES;
+	if (proc_stat(pid).state == 'Z') /* it has no environment any more */
+		return PROC_NO;
 	list_for_each (struct channel, c, &w->taker.channels, link) {
 		seen = proc_holds_socket(pid, c->rx_inode);
 		if (seen == PROC_YES ||
@@ -165,44 +165,69 @@ static bool is_held(const struct worker *w)
 	return held;
 }
 
+/* What is known of @pid, a child of the parent, goes into @w->kin_look. */
+static void look_at_child(struct worker *w, pid_t pid)
+{
+	struct kin_look *l = &w->kin_look;
+	enum proc_seen owns;
+
+	if (pid_set_has(&w->terms->broker->started, pid))
+		return;
+	owns = pid_set_has(&w->kin, pid) ? PROC_YES : owns_child(w, pid);
+	if (owns == PROC_YES && w->kin.n && proc_stat(pid).state == 'Z')
+		owns = PROC_NO;
+	if (owns != PROC_YES) {
+		l->unseen = l->unseen || owns == PROC_UNKNOWN;
+		l->ending = l->ending || proc_stat(pid).ending;
+		l->executes = l->executes || l->unseen || proc_is_in_exec(pid);
+	} else if (pid_set_add(&l->kin, pid) < 0) {
+		l->error = -ENOMEM;
+	}
+}
+
+static void kin_look_end(struct kin_look *l)
+{
+	pid_set_deinit(&l->children);
+	pid_set_deinit(&l->kin);
+	*l = (struct kin_look){ 0 };
+}
+
 /*
  * Finds which children of the broker's parent belong to @w now that its main process is gone. Not
- * those that were started on request, nor the broker, which holds the socket of every worker.
+ * those that were started on request, nor the broker, which holds the socket of every worker. Those
+ * in @w->kin do: they were seen to, and their numbers are nobody else's before their end is told.
  *
- * False: not known yet. No child belongs to @w, but one is just ending: it may have been of @w,
- * and may leave us its own children, as a daemon forks twice. Its reaping will tell. Or one is in
- * the middle of execve(2), and has no environment by which it could be known; but it may also be a
- * process that never has one, so that ends after a few looks. The same of one that cannot be seen,
- * which is waited for as long as some process holds the listening socket, unless it was told to
- * end; and if descriptors or memory are short: "could not look" is not "none".
+ * False: not known yet. There are thousands of children, and the next look goes on with them. Or
+ * none belongs to @w, but one is just ending: it may have been of @w, and may leave us its own
+ * children, as a daemon forks twice. Its reaping will tell. Or one is in the middle of execve(2),
+ * and has no environment by which it could be known; but it may also be a process that never has
+ * one, so that ends after a few looks. The same of one that cannot be seen, which is waited for as
+ * long as some process holds the listening socket, unless it was told to end; and if descriptors or
+ * memory are short: "could not look" is not "none".
  */
 static bool find_kin(struct worker *w)
 {
-	_cleanup_pids_ struct pid_set children = { 0 };
-	bool ending = false, executes = false, unseen = false;
-	enum proc_seen owns;
-	int r;
+	struct kin_look *l = &w->kin_look;
+	uint64_t began_ns = loop_cpu_ns();
+	struct pid_set found;
 
-	w->kin.n = 0;
-	r = starter_children(&children);
-	for (size_t i = 0; i < children.n; i++) {
-		pid_t pid = children.pids[i];
-
-		if (pid_set_has(&w->terms->broker->started, pid))
-			continue;
-		owns = proc_stat(pid).state == 'Z' ? PROC_NO : owns_child(w, pid);
-		if (owns != PROC_YES) {
-			unseen = unseen || owns == PROC_UNKNOWN;
-			ending = ending || proc_stat(pid).ending;
-			executes = executes || unseen || proc_is_in_exec(pid);
-		} else if (pid_set_add(&w->kin, pid) < 0) {
-			r = -ENOMEM;
-		}
+	if (!l->at || l->stale) {
+		kin_look_end(l);
+		l->error = starter_children(&l->children);
 	}
-	ending = ending || (unseen && w->state != WORKER_STOPPING && is_held(w));
-	executes = executes && w->exec_looks;
-	w->exec_looks -= executes;
-	return w->kin.n > 0 || (r == 0 && !ending && !executes);
+	while (l->at < l->children.n) {
+		look_at_child(w, l->children.pids[l->at++]);
+		if (loop_cpu_ns() - began_ns > TAKER_LOOKS_NS)
+			return false;
+	}
+	l->at = 0;
+	found = l->kin;
+	l->kin = w->kin;
+	w->kin = found;
+	l->ending = l->ending || (l->unseen && w->state != WORKER_STOPPING && is_held(w));
+	l->executes = l->executes && w->exec_looks;
+	w->exec_looks -= l->executes;
+	return w->kin.n > 0 || (l->error == 0 && !l->ending && !l->executes);
 }
 
 /* The end of a process is reported; the end of a shortage is not, so that it is looked again. */
@@ -210,12 +235,12 @@ static bool find_kin_or_later(struct worker *w)
 {
 	uint64_t began_ns = loop_cpu_ns();
 	bool known = find_kin(w);
+	int64_t rest_ms = taker_look_rest(&w->taker, loop_cpu_ns() - began_ns);
 
-	(void)taker_look_rest(&w->taker, loop_cpu_ns() - began_ns);
 	if (known)
 		loop_timer_disarm(&w->look);
 	else
-		loop_timer_arm(worker_loop(w), &w->look, LOOK_MS);
+		loop_timer_arm(worker_loop(w), &w->look, w->kin_look.at ? rest_ms : LOOK_MS);
 	return known;
 }
 
@@ -252,9 +277,8 @@ static void judge_end(struct worker *w)
 	worker_event(w, w->kin.n ? EV_MAIN_EXIT : EV_EXIT);
 }
 
-void worker_look_for_kin(struct worker *w)
+static void look_for_kin(struct worker *w)
 {
-	_cleanup_pids_ struct pid_set told = { 0 };
 	int64_t rest_ms = taker_look_rest(&w->taker, 0);
 
 	if (w->pid || w->guest)
@@ -267,20 +291,22 @@ void worker_look_for_kin(struct worker *w)
 		judge_end(w);
 		return;
 	}
-	told = w->kin;
-	w->kin = (struct pid_set){ 0 };
-	if (find_kin_or_later(w) && w->kin.n == 0) {
+	if (find_kin_or_later(w) && w->kin.n == 0)
 		worker_event(w, EV_EXIT);
-		return;
-	}
 	/* A script that was told has ended, and has left us what it had started. */
-	if (w->state == WORKER_STOPPING && !w->signal_due)
-		worker_signal_kin(w, &told);
+	else if (!w->kin_look.at && w->state == WORKER_STOPPING && !w->signal_due)
+		worker_signal_kin(w, &w->kin_look.kin);
+}
+
+void worker_look_for_kin(struct worker *w)
+{
+	w->kin_look.stale = true; /* one that was looked at may be the one that has ended */
+	look_for_kin(w);
 }
 
 void worker_look_expired(struct loop_timer *timer)
 {
-	worker_look_for_kin(container_of(timer, struct worker, look));
+	look_for_kin(container_of(timer, struct worker, look));
 }
 
 void worker_main_exited(struct worker *w, int status)

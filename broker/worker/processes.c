@@ -34,6 +34,7 @@ void worker_set_found(struct worker *w, const struct tree_walk *tree)
 	w->found.rss_bytes = tree->rss_bytes;
 	w->found.cpu_ms = tree->cpu_ms;
 	w->found.tracer = tree->tracer;
+	w->found.at_ms = loop_now(worker_loop(w));
 	if (tree->tracer)
 		w->found.tracer_name = proc_name(tree->tracer);
 }

@@ -62,6 +62,8 @@ void worker_free(struct worker *w)
 	worker_output_deinit(w);
 	worker_check_deinit(w);
 	pid_set_deinit(&w->kin);
+	pid_set_deinit(&w->kin_look.kin);
+	pid_set_deinit(&w->kin_look.children);
 	list_remove(&w->link);
 	service_conf_unref(w->conf);
 	free(w);

@@ -42,12 +42,22 @@ enum traced_said {
 	SAID_BROKER_WAITS,  /* the end of the broker waits for it, too */
 };
 
+/* A look for the kin of a worker, see ends.c. */
+struct kin_look {
+	struct pid_set children; /* of the parent */
+	size_t at;		 /* of them: the next; 0: no look is under way */
+	struct pid_set kin;	 /* found so far; when the look is over: what was known before */
+	bool stale, ending, executes, unseen;
+	int error;
+};
+
 /* What the survey found. */
 struct worker_findings {
 	unsigned round; /* 0: never looked at */
 	int open;	/* connections that its processes hold; negative: could not be read */
 	uint64_t rss_bytes, cpu_ms; /* of all its processes that live */
 	pid_t tracer;		    /* a debugger of one of them; 0: none */
+	int64_t at_ms;		    /* the turn in which that was known */
 	struct proc_name tracer_name;
 };
 
@@ -84,6 +94,7 @@ struct worker {
 	struct worker_terms *terms; /* of its service */
 	struct service_conf *conf;  /* held: what it was started with */
 	struct pid_set kin; /* main has ended: the processes of its tree that became our children */
+	struct kin_look kin_look;
 
 	struct loop_timer deadline;
 	struct loop_timer settle; /* it listens, but maybe not yet on everything */
