@@ -16,7 +16,7 @@
  * much. The app is held for one such slice, or as many as begin within MOVED_NS; the next MOVE goes
  * on behind them.
  */
-#define MOVED_AT_ONCE 128
+#define MOVED_AT_ONCE 200
 #define MOVED_SETS    64
 #define MOVED_NS      1000000
 /* With more of them that alone takes too long: all stay, until the idle ones were ended. */
