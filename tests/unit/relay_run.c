@@ -6,6 +6,7 @@
 /*
  * The process itself: the test is its broker, the library of a worker, the app and the client.
  */
+#include "sys/loop.h"
 #include "sys/relay.h"
 #include "sys/tcp.h"
 
@@ -203,15 +204,23 @@ static void check_moved(struct conn *c, uint64_t channel, const char *request)
 	close_conn(c);
 }
 
+/* Not before a call of the app that began before the swap may have read it. */
 TEST(a_request_that_waits_moves_and_the_app_sees_its_client_leave)
 {
-	struct conn c;
+	struct conn c, quiet;
+	uint64_t began_ns;
 	int seat;
 
 	start();
 	seat = new_seat(7);
+	quiet = offered(seat, "");
+	wait_until_it_has(1);
+	began_ns = loop_clock_ns();
 	c = offered(seat, GET);
 	check_moved(&c, 7, GET);
+	/* 5 ms of a clock that counts whole ones. */
+	CHECK(loop_clock_ns() - began_ns > 4 * NSEC_PER_MSEC);
+	close_conn(&quiet);
 	close(seat);
 	finish();
 }
