@@ -1,18 +1,24 @@
 #include "dir.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/fd.h"
 
+/* What getdents64(2) writes. */
+static_assert(offsetof(struct dirent, d_name) == 19 && sizeof(((struct dirent *)0)->d_ino) == 8,
+	      "kernel ABI");
+
 struct dir {
 	int fd;
 	size_t at, end; /* of what is in .buf */
 	/* A name of five digits takes 24 bytes: 1 us each to be listed. */
-	_Alignas(struct dirent64) char buf[2048];
+	_Alignas(struct dirent) char buf[2048];
 };
 
 struct dir *dir_open(const char *path)
@@ -43,7 +49,7 @@ void dir_close(struct dir **dir)
 
 const char *dir_next(struct dir *dir)
 {
-	const struct dirent64 *e;
+	const struct dirent *e;
 
 	if (dir->at == dir->end) {
 		long n = syscall(SYS_getdents64, dir->fd, dir->buf, sizeof(dir->buf));
@@ -53,7 +59,7 @@ const char *dir_next(struct dir *dir)
 		dir->at = 0;
 		dir->end = (size_t)n;
 	}
-	e = (const struct dirent64 *)(const void *)(dir->buf + dir->at);
+	e = (const struct dirent *)(const void *)(dir->buf + dir->at);
 	dir->at += e->d_reclen;
 	return e->d_name;
 }
