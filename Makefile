@@ -211,8 +211,8 @@ $(BUILD)/obj/worker-shim/launcher/%.o: worker-shim/launcher/%.c $(BUILD)/flags/C
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(COMPILE) $(ERRORS) $(DEFS) -Iworker-shim -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/worker-shim/launcher/trap.o: $(BUILD)/obj/blob/blob
-$(BUILD)/obj/worker-shim/launcher/trap.o: DEFS := -DTRAP_BLOB='"$(BUILD)/obj/blob/blob"'
+$(BUILD)/obj/worker-shim/launcher/blob.o: $(BUILD)/obj/blob/blob
+$(BUILD)/obj/worker-shim/launcher/blob.o: DEFS := -DTRAP_BLOB='"$(BUILD)/obj/blob/blob"'
 
 # What it defines the compiler must not take for a call of it.
 $(BUILD)/obj/worker-shim/trap/libc.o: DEFS := -fno-builtin

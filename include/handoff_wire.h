@@ -73,6 +73,7 @@ enum handoff_backend {
 	HANDOFF_BACKEND_PRELOAD = 1,
 	HANDOFF_BACKEND_NATIVE = 2, /* it speaks the protocol itself */
 	HANDOFF_BACKEND_TRAP = 3,   /* the library as signals see it: worker-shim/trap */
+	HANDOFF_BACKEND_LOADED = 4, /* the same, in a program that was not executed */
 };
 
 /* First in every message. */

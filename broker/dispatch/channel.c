@@ -346,6 +346,7 @@ const char *channel_backend(const struct channel *c)
 		[HANDOFF_BACKEND_PRELOAD] = "preload",
 		[HANDOFF_BACKEND_NATIVE] = "native",
 		[HANDOFF_BACKEND_TRAP] = "trap",
+		[HANDOFF_BACKEND_LOADED] = "loaded",
 	};
 
 	return c->backend < ARRAY_SIZE(words) ? words[c->backend] : NULL;

@@ -150,10 +150,14 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 		channel_close(c);
 		return r;
 	}
-	log_event(LEVEL_DEBUG, "channel", LOG_WORKER_PID(w, g->peer.pid),
-		  LOG_STR("address", address_text(&addr).text),
-		  LOG_STR("backend", channel_backend(c)),
-		  LOG_MSG("listens on %s", address_text(&addr).text));
+	log_event(
+		c->backend == HANDOFF_BACKEND_LOADED ? LEVEL_INFO : LEVEL_DEBUG, "channel",
+		LOG_WORKER_PID(w, g->peer.pid), LOG_STR("address", address_text(&addr).text),
+		LOG_STR("backend", channel_backend(c)),
+		LOG_MSG("listens on %s%s", address_text(&addr).text,
+			c->backend == HANDOFF_BACKEND_LOADED
+				? "; worker-shim has loaded the program, as ptrace(2) is forbidden"
+				: ""));
 	listens(w);
 	return 0;
 }

@@ -2,6 +2,7 @@
 """Programs that make their system calls themselves, static ones and Go: these calls are trapped."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -10,7 +11,9 @@ import subprocess
 
 from harness import *
 from lib import proc, tools
+from lib.faults import filtered
 from lib.guest import Guest
+from lib.paths import broker_program
 from lib.release import Release
 from lib.steering import answered_by, ready_workers, who_answers, workers
 
@@ -23,6 +26,16 @@ def static(name):
 
 def trapped(name, **options):
     return Broker([static(name), "{port}"], **dict({"workers": 2}, **options))
+
+
+def untraced():
+    """The broker where nobody may trace anything: the launcher loads the programs by itself."""
+    if os.uname().machine != "x86_64":
+        skip("the number of ptrace(2) is that of x86-64")
+    return {"program": filtered(broker_program(), 101, 0x50000 | errno.EPERM)}
+
+
+HOW = {"under_load": dict, "untraced": untraced}
 
 
 def anonymous_kb(pid):
@@ -61,15 +74,16 @@ def serves_through_reloads(broker):
     assert not [e for e in broker.events("worker-exit") if e["how"] in ("signal 11", "signal 31")]
 
 
-def add_static(name):
+def add_static(name, how, options):
     def serves():
-        serves_through_reloads(trapped(name))
+        serves_through_reloads(trapped(name, **options()))
 
-    add_test("a_static_%s_serves_through_reloads_under_load" % name, serves)
+    add_test("a_static_%s_serves_through_reloads_%s" % (name, how), serves)
 
 
 for name in ("srv_blocking", "srv_epoll_before_listen", "srv_prefork", "srv_threads"):
-    add_static(name)
+    for how, options in HOW.items():
+        add_static(name, how, options)
 
 
 @test
@@ -79,17 +93,20 @@ def static_programs_of_musl_serve_through_reloads():
     for name in ("srv_prefork", "srv_threads"):
         source = os.path.join(ROOT, "tests", "apps", name + ".c")
         subprocess.run(["musl-gcc", "-static", "-O1", "-D_GNU_SOURCE", "-pthread", "-o", tmp(name), source], check=True)
-        broker = Broker([tmp(name), "{port}"], workers=2)
-        serves_through_reloads(broker)
-        broker.stop()
+        for options in HOW.values():
+            broker = Broker([tmp(name), "{port}"], workers=2, **options())
+            serves_through_reloads(broker)
+            broker.stop()
 
 
 @test
 def signals_descriptors_and_helpers_work_in_a_static_program():
     """What it asserts is in the program."""
-    broker = trapped("srv_raw")
-    assert len(set(who_answers(broker.port))) == 2
-    assert not broker.events("worker-exit")
+    for options in HOW.values():
+        broker = trapped("srv_raw", **options())
+        assert len(set(who_answers(broker.port))) == 2
+        assert not broker.events("worker-exit")
+        broker.stop()
 
 
 @test
@@ -147,9 +164,9 @@ def a_guest_may_be_static():
     assert guest.pid in set(who_answers(broker.port))
 
 
-def add_go(mode):
+def add_go(mode, how, options):
     def serves():
-        broker = go(mode)
+        broker = go(mode, **options())
         serves_through_reloads(broker)
         address = re.compile(r"127\.0\.0\.1:\d+ 127\.0\.0\.1:%d" % broker.port)
         assert address.fullmatch(http_get(broker.port, "/remote").body)
@@ -157,11 +174,12 @@ def add_go(mode):
             assert http_get(broker.port, "/helper").body == "helped <nil>; 42\n <nil>"
         assert not [e for e in broker.events("worker-exit") if e["how"] in ("signal 11", "signal 31")]
 
-    add_test("go_%s_serves_through_reloads_and_runs_helpers" % mode, serves)
+    add_test("go_%s_serves_through_reloads_and_runs_helpers_%s" % (mode, how), serves)
 
 
 for mode in GO:
-    add_go(mode)
+    for how, options in HOW.items():
+        add_go(mode, how, options)
 
 
 WRAPPERS = {

@@ -151,4 +151,22 @@ TEST(it_is_cut_where_the_upper_half_of_an_address_changes)
 	CHECK_EQ(text.n_ranges, TRAP_RANGES);
 }
 
+TEST(what_the_launcher_leaves_is_all_but_what_the_kernel_gives)
+{
+	struct trap_params p = { 0 };
+
+	text_add_old("5000-6000 r--p 0 0:0 1 /worker-shim\n", &p);
+	text_add_old("6000-7000 r-xp 0 0:0 1 /worker-shim\n", &p);
+	text_add_old("9000-a000 rw-p 0 0:0 0     [heap]\n", &p);
+	text_add_old("b000-c000 rw-p 0 0:0 0     [stack]\n", &p);
+	text_add_old("c000-d000 r-xp 0 0:0 0     [vdso]\n", &p);
+	text_add_old("nothing\n", &p);
+	CHECK_EQ(p.n_old, 2);
+	CHECK(p.old[0].from == 0x5000 && p.old[0].to == 0x7000);
+	CHECK(p.old[1].from == 0x9000 && p.old[1].to == 0xa000);
+	for (int i = 0; i < 2 * TRAP_RANGES; i++)
+		text_add_old(i % 2 ? "1000-2000 rw-p 0 0:0 0\n" : "3000-4000 rw-p 0 0:0 0\n", &p);
+	CHECK_EQ(p.n_old, TRAP_RANGES);
+}
+
 TAP_MAIN()

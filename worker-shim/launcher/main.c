@@ -17,6 +17,7 @@
 #include "handoff_addr.h"
 #include "inetd.h"
 #include "join.h"
+#include "load.h"
 #include "trap.h"
 #include "trap/arch.h"
 
@@ -39,6 +40,8 @@ static struct {
 static const char *pool = "0"; /* of inetd */
 
 static struct program program;
+
+static const char *forbidden; /* what forbids to trace it: it is loaded; NULL: it is executed */
 
 static const char usage[] =
 	"usage: worker-shim [--library PATH] [--status-fd N] [--backend auto|preload|trap|native]\n"
@@ -186,8 +189,11 @@ static bool set_stderr(void)
 static bool become(char **command)
 {
 	const long a[6] = { (long)program.path, (long)command, (long)environ };
-	long error = -arch_call(SYS_execve, a);
+	long error;
 
+	if (forbidden && !load_program(&program, command, options.status_fd) && !options.is_try)
+		return false;
+	error = -arch_call(SYS_execve, a);
 	return reason_set(error == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
 			  "%s cannot be started: %s", program.path, strerror((int)error));
 }
@@ -209,7 +215,8 @@ static bool launch(char **command)
 		   (!environment_preload(program.elf.first, options.library) || !set_stderr())) {
 		return reason_refuse("no memory for the environment");
 	}
-	if (options.backend == BACKEND_TRAP && !trap_prepare(program.elf.go, options.status_fd))
+	if (options.backend == BACKEND_TRAP &&
+	    !trap_prepare(program.elf.go, options.status_fd, &forbidden))
 		return false;
 	if (options.status_fd >= 0)
 		(void)fcntl(options.status_fd, F_SETFD, FD_CLOEXEC);
@@ -236,7 +243,7 @@ static bool trap_for(const char *token)
 	return program_check(&program, &options.backend, options.library) &&
 	       (strstr(preloaded ? preloaded : "", options.library) ||
 		environment_preload("", options.library)) &&
-	       trap_prepare(program.elf.go, -1);
+	       trap_prepare(program.elf.go, -1, &forbidden);
 }
 
 /* What a worker's program executes: see preload/launched.h. */
@@ -314,7 +321,8 @@ int main(int argc, char **argv)
 		program_find(argv[optind], program.path) && program_read(&program);
 	good = found &&
 	       (options.inetd.park || program_check(&program, &options.backend, options.library)) &&
-	       (!options.check || options.backend != BACKEND_TRAP || trap_prepare(false, -1));
+	       (!options.check || options.backend != BACKEND_TRAP ||
+		trap_prepare(false, -1, &forbidden));
 	if (options.report && reason.code != LAUNCH_USAGE) {
 		put_report(found);
 		return (int)reason.code;

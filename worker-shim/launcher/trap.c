@@ -16,22 +16,10 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "blob.h"
 #include "handoff_rights.h"
 #include "text.h"
 #include "trap/arch.h"
-
-/* What the build has made of worker-shim/trap. */
-extern const unsigned char trap_blob[];
-extern const uint64_t trap_blob_size;
-__asm__(".pushsection .rodata\n"
-	".balign " ARCH_PAGE "\n"
-	".globl trap_blob\ntrap_blob:\n"
-	".incbin \"" TRAP_BLOB "\"\n"
-	".balign 8\n"
-	".globl trap_blob_size\ntrap_blob_size: .quad . - trap_blob\n"
-	".popsection\n");
-
-extern const Elf64_Ehdr __ehdr_start; /* the linker's */
 
 static const unsigned char call_and_trap[] = ARCH_CALL_AND_TRAP;
 
@@ -141,34 +129,6 @@ static bool find_text(pid_t pid, struct trap_params *ret)
 	return (fits && ret->n_ranges) || reason_refuse("its text is in too many pieces");
 }
 
-/* The image as it has to be at @base. */
-static void relocate(unsigned char *image, uint64_t base, const struct trap_params *params)
-{
-	const struct trap_head *head = (const struct trap_head *)image;
-
-	for (uint64_t at = head->rela; at < head->rela_end; at += sizeof(Elf64_Rela)) {
-		const Elf64_Rela *rela = (const Elf64_Rela *)(image + at);
-		uint64_t value = base + (uint64_t)rela->r_addend;
-
-		memcpy(image + rela->r_offset, &value, sizeof(value));
-	}
-	memcpy(image + head->params, params, sizeof(*params));
-}
-
-/* Where the blob is in the file of this program. */
-static uint64_t blob_offset(void)
-{
-	const char *file = (const char *)&__ehdr_start;
-	const Elf64_Phdr *ph = (const Elf64_Phdr *)(file + __ehdr_start.e_phoff), *first = ph;
-	uint64_t at = (uintptr_t)trap_blob - (uintptr_t)file;
-
-	while (first->p_type != PT_LOAD)
-		first++;
-	for (ph = first; at - (ph->p_vaddr - first->p_vaddr) >= ph->p_filesz;)
-		ph++;
-	return at - (ph->p_vaddr - first->p_vaddr) + ph->p_offset;
-}
-
 /* Text that is not changed costs no memory: from this program, the file @path of the other one. */
 static bool map_text(const struct tracee *t, uint64_t base, uint64_t path, size_t n)
 {
@@ -184,32 +144,30 @@ static bool map_text(const struct tracee *t, uint64_t base, uint64_t path, size_
 	if (r < 0 && r > -4096)
 		return reason_refuse("worker-shim cannot be mapped into it: %s", strerror((int)-r));
 	return (process_vm_readv(t->pid, &to, 1, &from, 1, 0) == (ssize_t)n &&
-		!memcmp(seen, trap_blob, n)) ||
+		!memcmp(seen, blob_head(), n)) ||
 	       reason_refuse("worker-shim was replaced just now");
 }
 
 /* False, with the reason. Else *@ret is where it is. */
 static bool map_blob(const struct tracee *t, uint64_t *ret)
 {
-	static unsigned char image[1 << 20];
-	const struct trap_head *head = (const struct trap_head *)image;
+	const struct trap_head *head = blob_head();
 	struct trap_params params = { .stack = arch_sp(&t->entry), .small_stacks = t->is_go };
+	const unsigned char *image;
 	struct iovec from, to;
 	uint64_t path;
 	long base;
 
-	if (readlink("/proc/self/exe", params.launcher, sizeof(params.launcher) - 1) < 0)
-		return reason_refuse("/proc/self/exe: %s", strerror(errno));
-	memcpy(image, trap_blob, trap_blob_size);
-	if (!find_text(t->pid, &params))
+	if (!blob_name_launcher(&params) || !find_text(t->pid, &params))
 		return false;
 	base = CALL(t, mmap, 0, (long)head->end, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base < 0 && base > -4096)
 		return reason_refuse("no memory for the trap back end: %s", strerror((int)-base));
 	*ret = (uint64_t)base;
-	relocate(image, *ret, &params);
-	from = (struct iovec){ image + head->text_end, head->data_end - head->text_end };
+	image = blob_image(*ret, &params);
+	from = (struct iovec){ (void *)(uintptr_t)(image + head->text_end),
+			       head->data_end - head->text_end };
 	to = (struct iovec){ (void *)(*ret + head->text_end), from.iov_len };
 	if (process_vm_writev(t->pid, &from, 1, &to, 1, 0) != (ssize_t)from.iov_len)
 		return reason_refuse("its memory cannot be written: %s", strerror(errno));
@@ -232,7 +190,7 @@ static bool inject(const struct tracee *t)
 
 	if (!map_blob(t, &base))
 		return false;
-	arch_jump(&r, base + ((const struct trap_head *)trap_blob)->start);
+	arch_jump(&r, base + blob_head()->start);
 	if (!run(t, &r))
 		return reason_refuse("the trap back end did not start in it");
 	return arch_result(&r) == 0 || reason_refuse("the kernel refuses the filter of its calls "
@@ -313,24 +271,25 @@ static int start_tracer(struct tracee *t, int ends[2])
 	return error;
 }
 
-/* What was found, and what to do. */
-static bool refuse_ptrace(int error)
+/* In words that a program can take for a name of it. */
+static const char *forbids(int error)
 {
 	__attribute__((cleanup(handoff_close_fd))) int fd =
 		open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+	static char text[128];
 	char scope = '0';
 
 	if (fd >= 0 && read(fd, &scope, 1) == 1 && scope > '1')
-		return reason_refuse("the trap back end needs ptrace(2), which "
-				     "kernel.yama.ptrace_scope = %c forbids: set it to 1%s",
-				     scope, scope > '2' ? " and boot" : ", or start it as root");
-	return reason_refuse("the trap back end needs ptrace(2), which fails here (%s): do not "
-			     "trace the program by something else, and let the container have "
-			     "the call (CAP_SYS_PTRACE, or its seccomp profile)",
-			     strerror(error));
+		(void)snprintf(text, sizeof(text), "kernel.yama.ptrace_scope = %c", scope);
+	else
+		(void)snprintf(text, sizeof(text),
+			       "%s: a container forbids it, or something "
+			       "traces it already",
+			       strerror(error));
+	return text;
 }
 
-bool trap_prepare(bool is_go, int status_fd)
+bool trap_prepare(bool is_go, int status_fd, const char **ret_forbidden)
 {
 	struct tracee t = { .pid = getpid(), .is_go = is_go, .status_fd = status_fd };
 	sigset_t all, before;
@@ -351,5 +310,6 @@ bool trap_prepare(bool is_go, int status_fd)
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	handoff_close_fd(&ends[0]);
 	handoff_close_fd(&ends[1]);
-	return !error || refuse_ptrace(error);
+	*ret_forbidden = error ? forbids(error) : NULL;
+	return true;
 }

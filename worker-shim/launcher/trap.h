@@ -15,6 +15,7 @@
 /*
  * Has a tracer wait for this process to execute something. If the blob cannot be put there, the
  * tracer writes why to @status_fd and ends the process, as if it had exited with LAUNCH_REFUSED.
- * False, with the reason: the kernel lets nobody trace it.
+ * *@ret_forbidden: what forbids that anybody traces it, for load.h; NULL: nothing does. False, with
+ * the reason: it can neither be traced nor loaded.
  */
-bool trap_prepare(bool is_go, int status_fd);
+bool trap_prepare(bool is_go, int status_fd, const char **ret_forbidden);

@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 
 struct real real;
-const enum handoff_backend real_backend = HANDOFF_BACKEND_PRELOAD;
+enum handoff_backend real_backend = HANDOFF_BACKEND_PRELOAD;
 
 /* An object pointer holds a function's address, says POSIX; ISO C has no cast: hence void **. */
 #define LOOK_UP(type, name, ...) *(void **)&real.name = dlsym(RTLD_NEXT, #name);

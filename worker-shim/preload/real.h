@@ -74,6 +74,6 @@ static inline int refuse(int error)
 #undef setsockopt
 
 /* What this code is to the broker: a library, or a blob. */
-extern const enum handoff_backend real_backend;
+extern enum handoff_backend real_backend;
 
 #define _cleanup_real_fd_ __attribute__((cleanup(handoff_close_fd)))

@@ -10,7 +10,8 @@
 #if defined(__x86_64__)
 
 #define ARCH_AUDIT 0xc000003eu
-#define ARCH_PAGE  "4096" /* the largest that a kernel has */
+#define ARCH_RSEQ  0x53053053 /* before code that libc has the kernel start again */
+#define ARCH_PAGE  "4096"     /* the largest that a kernel has */
 
 static inline long arch_call(long nr, const long a[6])
 {
@@ -39,7 +40,8 @@ static inline void arch_answer(ucontext_t *uc, long r)
 
 /*
  * trap_handler and trap_start begin a chain of frames: the first has no frame before it, and beside
- * that is the place of errno (libc.c).
+ * that is the place of errno (libc.c). What trap_start does then: params.h, which has the stack
+ * first and then the entry.
  */
 #define ARCH_ENTRIES                                                                               \
 	__asm__(".pushsection .text.entries, \"ax\"\n"                                             \
@@ -48,11 +50,23 @@ static inline void arch_answer(ucontext_t *uc, long r)
 		"call trap_handle\nadd $24, %rsp\nret\n"                                           \
 		".globl trap_return\ntrap_return:\nmov $15, %eax\nsyscall\n"                       \
 		".globl trap_start\ntrap_start:\n"                                                 \
-		"and $-16, %rsp\npush $0\npush $0\nmov %rsp, %rbp\n"                               \
-		"call trap_init\nint3\n"                                                           \
+		"push %rbp\npush $0\npush $0\nmov %rsp, %rbp\n"                                    \
+		"call trap_init\nadd $16, %rsp\npop %rbp\n"                                        \
+		"mov 8+trap_params(%rip), %rcx\ntest %rcx, %rcx\njnz 1f\nint3\n"                   \
+		"1: test %rax, %rax\njz 2f\nret\n"                                                 \
+		"2: mov trap_params(%rip), %rsp\nxor %edx, %edx\nxor %ebp, %ebp\njmp *%rcx\n"      \
 		".popsection\n")
 
 /* --- the launcher's ------------------------------------------------------------------------- */
+
+/* What libc has of this thread. */
+static inline const char *arch_thread(void)
+{
+	const char *r;
+
+	__asm__("mov %%fs:0, %0" : "=r"(r));
+	return r;
+}
 
 /* struct user_regs_struct */
 typedef struct {
@@ -81,11 +95,11 @@ static inline long arch_result(const arch_registers *r)
 	return (long)r->rax;
 }
 
-/* Makes @r go on at @pc, with a stack below that of the program. */
+/* Makes @r go on at @pc, as if it were called, with a stack below that of the program. */
 static inline void arch_jump(arch_registers *r, uint64_t pc)
 {
 	r->rip = pc;
-	r->rsp = (r->rsp - 4096) & ~15ull;
+	r->rsp = ((r->rsp - 4096) & ~15ull) - 8;
 	r->orig_rax = (unsigned long)-1; /* no call is to be repeated */
 }
 
@@ -103,6 +117,7 @@ static inline void arch_set_call(arch_registers *r, long nr, const long a[6])
 #elif defined(__aarch64__)
 
 #define ARCH_AUDIT 0xc00000b7u
+#define ARCH_RSEQ  0xd428bc00
 #define ARCH_PAGE  "65536"
 
 static inline long arch_call(long nr, const long a[6])
@@ -136,9 +151,21 @@ static inline void arch_answer(ucontext_t *uc, long r)
 		"bl trap_handle\nldr x30, [sp, #16]\nadd sp, sp, #32\nret\n"                       \
 		".globl trap_return\ntrap_return:\nmov x8, #139\nsvc #0\n"                         \
 		".globl trap_start\ntrap_start:\n"                                                 \
-		"stp xzr, xzr, [sp, #-16]!\nmov x29, sp\n"                                         \
-		"bl trap_init\nbrk #0\n"                                                           \
+		"stp x29, x30, [sp, #-32]!\nstp xzr, xzr, [sp, #16]\nadd x29, sp, #16\n"           \
+		"bl trap_init\nldp x29, x30, [sp], #32\n"                                          \
+		"adrp x1, trap_params\nadd x1, x1, :lo12:trap_params\nldp x2, x3, [x1]\n"          \
+		"cbnz x3, 1f\nbrk #0\n"                                                            \
+		"1: cbz x0, 2f\nret\n"                                                             \
+		"2: mov sp, x2\nmov x29, xzr\nmov x30, xzr\nbr x3\n"                               \
 		".popsection\n")
+
+static inline const char *arch_thread(void)
+{
+	const char *r;
+
+	__asm__("mrs %0, tpidr_el0" : "=r"(r));
+	return r;
+}
 
 typedef struct {
 	unsigned long regs[31], sp, pc, pstate;

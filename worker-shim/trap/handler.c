@@ -210,6 +210,37 @@ static long change_action(const long a[6])
 	return RAW(rt_sigaction, a[0], (long)&action, a[2], a[3]);
 }
 
+/* --- what was not executed ------------------------------------------------------------------ */
+
+static void filter_names(void)
+{
+	static const int names[] = {
+#ifdef SYS_readlink
+		SYS_readlink,
+#endif
+		SYS_readlinkat,
+	};
+
+	(void)add_filter(names, N(names), NULL, 0);
+}
+
+/* The name of its file, as far as there is room for it. */
+static long read_link(long nr, const long a[6], int at)
+{
+	const char *asked = (const char *)a[at], *path = exec_path(asked);
+	long changed[6] = { a[0], a[1], a[2], a[3] }, r;
+
+	if (path == asked)
+		return arch_call(nr, a);
+	/* The kernel has the last word on where may be written. */
+	changed[at + 2] = (long)strnlen(path, (size_t)a[at + 2]);
+	r = arch_call(nr, changed);
+	if (r <= 0)
+		return r;
+	(void)memcpy((void *)a[at + 1], path, (size_t)changed[at + 2]);
+	return changed[at + 2];
+}
+
 /* --- the handler ------------------------------------------------------------------------- */
 
 static long answer(long nr, const long a[6], ucontext_t *uc)
@@ -226,6 +257,12 @@ static long answer(long nr, const long a[6], ucontext_t *uc)
 	case SYS_epoll_pwait:
 	case SYS_pselect6:
 		return call_with_mask(nr, a, mask_argument(nr));
+#ifdef SYS_readlink
+	case SYS_readlink:
+		return read_link(nr, a, 0);
+#endif
+	case SYS_readlinkat:
+		return read_link(nr, a, 1);
 	}
 	r = hook_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (r < 0)
@@ -263,6 +300,15 @@ void trap_handle(int sig, const siginfo_t *info, ucontext_t *uc)
 
 extern void (*const init_start[])(void), (*const init_end[])(void); /* constructors: blob.ld */
 
+/* What execve(2) would have left of the launcher: nothing. */
+static void forget_launcher(void)
+{
+	(void)RAW(close, (long)trap_params.status_fd);
+	for (size_t i = 0; i < trap_params.n_old; i++)
+		(void)RAW(munmap, (long)trap_params.old[i].from,
+			  (long)(trap_params.old[i].to - trap_params.old[i].from));
+}
+
 /* Called by trap_start(), on the stack of a program that has not begun. 0 or -errno. */
 long trap_init(void)
 {
@@ -288,5 +334,9 @@ long trap_init(void)
 		filter_waits();
 	for (int fd = 0; fd < table_end; fd++)
 		filter_if_socket(fd);
+	if (trap_params.entry) {
+		filter_names();
+		forget_launcher();
+	}
 	return 0;
 }

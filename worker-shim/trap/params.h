@@ -17,8 +17,8 @@
 struct trap_head {
 	uint64_t text_end, data_end, end;
 	uint64_t rela, rela_end; /* what depends on the address: Elf64_Rela, all relative */
-	uint64_t start;	 /* jumped to, before the program's first instruction; then a trap */
-	uint64_t params; /* struct trap_params, to be filled */
+	uint64_t start;		 /* jumped to, before the program's first instruction */
+	uint64_t params;	 /* struct trap_params, to be filled */
 };
 
 struct trap_range {
@@ -28,7 +28,17 @@ struct trap_range {
 #define TRAP_RANGES 16
 
 struct trap_params {
-	uint64_t stack; /* as execve(2) left it: arguments, environment */
+	uint64_t stack; /* as execve(2) leaves it: arguments, environment */
+	/*
+	 * 0: the program was executed and traced to its beginning. A trap ends what is jumped to.
+	 * Else the launcher has loaded it, and calls that, which goes on with the program here, or
+	 * returns -errno: see launcher/load.h.
+	 */
+	uint64_t entry;
+	uint64_t program;   /* its path, for a program that was loaded */
+	uint64_t status_fd; /* of the launcher, which does not go on with it, nor do its mappings */
+	uint64_t n_old;
+	struct trap_range old[TRAP_RANGES];
 	uint64_t n_ranges;
 	/*
 	 * Whether its code runs on stacks that are too small for a signal, as that of Go does,

@@ -152,10 +152,12 @@ struct real real = {
 	KERNEL(syscall),    KERNEL(write),
 };
 
-const enum handoff_backend real_backend = HANDOFF_BACKEND_TRAP;
+enum handoff_backend real_backend = HANDOFF_BACKEND_TRAP;
 
 void real_init(void)
 {
+	if (trap_params.entry)
+		real_backend = HANDOFF_BACKEND_LOADED;
 }
 
 /* --- not here ---------------------------------------------------------------------------- */
