@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "requests.h"
-#include "sys/pair.h"
 #include "sys/rights.h"
 #include "sys/starter.h"
 

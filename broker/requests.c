@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
-#include "sys/pair.h"
 #include "sys/rights.h"
 
 bool requests_is_child(const struct requests *q, pid_t pid)

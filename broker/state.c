@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "control/keep.h"
-#include "master/adopt.h"
 #include "sys/confine.h"
 #include "sys/given.h"
 #include "sys/log.h"

@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "control/keep.h"
 #include "shadow.h"
 #include "state.h"
-#include "sys/confine.h"
 #include "sys/log.h"
-#include "sys/rights.h"
 #include "sys/safe_path.h"
 #include "worker/command.h"
 

@@ -1,6 +1,5 @@
 #include "listener.h"
 
-#include <unistd.h>
 #include "base/address.h"
 #include "dispatch/pending.h"
 #include "sys/given.h"

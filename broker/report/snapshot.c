@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/channel.h"

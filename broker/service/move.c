@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
-#include "dispatch/flow.h"
 #include "service/idle_end.h"
 #include "service/returned.h"
 #include "sys/log.h"

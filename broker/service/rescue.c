@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
-#include "dispatch/flow.h"
 #include "service/returned.h"
 #include "sys/proc.h"
 #include "sys/tcp.h"

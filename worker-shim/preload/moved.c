@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 /*
  * Found at once: what an epoll set holds is read only so often, and takes milliseconds if that is
