@@ -1,6 +1,5 @@
 #include "command.h"
 
-#include <errno.h>
 #include "base/words.h"
 #include "base/units.h"
 

@@ -1,7 +1,5 @@
 #include "core_pattern.h"
 
-#include <string.h>
-
 /* What is a pattern to glob(7) is not to be one. */
 static void add_char(struct strbuf *out, char c)
 {

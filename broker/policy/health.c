@@ -1,7 +1,5 @@
 #include "health.h"
 
-#include <string.h>
-
 static enum health_verdict fail(struct strbuf *why, const char *text)
 {
 	strbuf_add(why, text);

@@ -1,7 +1,5 @@
 #include "lines.h"
 
-#include <string.h>
-
 static void keep(struct lines *l, const char *line, size_t n)
 {
 	size_t max = LINES_TAIL / 2; /* so that a long line leaves the one before it */

@@ -1,7 +1,6 @@
 #include "metrics.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* What a family is written of, once for each: the whole broker, each service, ... */
 enum scope { BROKER, SERVICE, LISTENER, WORKER };

@@ -3,9 +3,7 @@
 #include "base/units.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #define MAPPED_BITS 96 /* of ::ffff:0:0 */
 

@@ -1,6 +1,5 @@
 #include "asks.h"
 
-#include <errno.h>
 #include <unistd.h>
 #include "base/address.h"
 #include "dispatch/channel.h"

@@ -1,9 +1,7 @@
 #include "fill.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
 #include "dispatch/listener.h"

@@ -1,8 +1,6 @@
 #include "guest.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include "base/fd.h"
 #include "sys/log.h"
 #include "worker/ends.h"

@@ -1,7 +1,5 @@
 #include "idle_end.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include "base/fd.h"

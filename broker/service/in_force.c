@@ -1,6 +1,5 @@
 #include "in_force.h"
 
-#include <errno.h>
 #include "dispatch/channel.h"
 #include "service/fill.h"
 #include "service/asks.h"

@@ -1,6 +1,5 @@
 #include "listeners.h"
 
-#include <string.h>
 #include "base/address.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"

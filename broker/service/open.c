@@ -1,8 +1,6 @@
 #include "open.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include "base/address.h"
 #include "base/fd.h"
 #include "dispatch/listener.h"

@@ -1,6 +1,5 @@
 #include "pin.h"
 
-#include <errno.h>
 #include "base/units.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"

@@ -1,7 +1,5 @@
 #include "types.h"
 
-#include <errno.h>
-#include <string.h>
 #include "dispatch/channel.h"
 #include "worker/clock.h"
 

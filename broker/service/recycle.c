@@ -1,6 +1,5 @@
 #include "recycle.h"
 
-#include <errno.h>
 #include <time.h>
 #include "base/words.h"
 #include "base/units.h"

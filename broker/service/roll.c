@@ -1,6 +1,5 @@
 #include "roll.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include "config/option.h"
 #include "dispatch/channel.h"

@@ -1,6 +1,5 @@
 #include "survey.h"
 
-#include <errno.h>
 #include "dispatch/channel.h"
 #include "policy/pace.h"
 #include "service/in_force.h"

@@ -1,9 +1,7 @@
 #include "path_match.h"
 
-#include <errno.h>
 #include <fnmatch.h>
 #include <limits.h>
-#include <string.h>
 #include "base/strbuf.h"
 #include "sys/dir.h"
 

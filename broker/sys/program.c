@@ -1,8 +1,6 @@
 #include "program.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/strbuf.h"

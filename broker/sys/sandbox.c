@@ -1,6 +1,5 @@
 #include "sys/sandbox.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>

@@ -1,7 +1,6 @@
 #include "sys/starter_wire.h"
 
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "base/fd.h"

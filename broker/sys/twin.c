@@ -1,7 +1,6 @@
 #include "twin.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "base/fd.h"

@@ -1,6 +1,5 @@
 #include "user.h"
 
-#include <errno.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "base/units.h"
