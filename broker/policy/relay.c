@@ -6,59 +6,32 @@
 	{                                                                                          \
 		RELAY_PASS, RELAY_##state                                                          \
 	}
-#define STAYS PASS(STAYS)
-/* Where the machine does not come, by the way in which events are made. */
-#define NEVER STAYS
 
 /* clang-format off */
+/* What is not listed passes, and the connection stays: zero-initialised. */
 const struct relay_edge relay_edges[RELAY_STATE_N][RELAY_EVENT_N] = {
 	[RELAY_BETWEEN] = {
 		[RELAY_C_REQUEST] = { RELAY_MOVE, RELAY_UNDERWAY },
-		[RELAY_C_BOUND]	  = STAYS,
 		[RELAY_C_PART]	  = { RELAY_WAIT, RELAY_UNDERWAY },
-		[RELAY_C_OTHER]	  = STAYS,
-		[RELAY_A_SOME]	  = STAYS,
-		[RELAY_A_WHOLE]	  = NEVER,
-		[RELAY_A_OTHER]	  = NEVER,
 	},
 	/* Or the app has only asked for the rest of a request: 100 Continue, before we could see it. */
 	[RELAY_QUIET] = {
 		[RELAY_C_REQUEST] = PASS(UNDERWAY),
-		[RELAY_C_BOUND]	  = STAYS,
 		[RELAY_C_PART]	  = { RELAY_WAIT, RELAY_UNDERWAY },
 		[RELAY_C_OTHER]	  = PASS(OWES),
 		[RELAY_A_SOME]	  = PASS(QUIET),
-		[RELAY_A_WHOLE]	  = NEVER,
-		[RELAY_A_OTHER]	  = NEVER,
 	},
 	/* What the client sends is the rest of a request of which the beginning is not known. */
 	[RELAY_OWES] = {
 		[RELAY_C_REQUEST] = PASS(OWES),
-		[RELAY_C_BOUND]	  = STAYS,
 		[RELAY_C_PART]	  = PASS(OWES),
 		[RELAY_C_OTHER]	  = PASS(OWES),
 		[RELAY_A_SOME]	  = PASS(QUIET),
-		[RELAY_A_WHOLE]	  = NEVER,
-		[RELAY_A_OTHER]	  = NEVER,
 	},
 	/* A request before the answer to the last one is there: a client that sends several at once. */
 	[RELAY_UNDERWAY] = {
-		[RELAY_C_REQUEST] = STAYS,
-		[RELAY_C_BOUND]	  = STAYS,
-		[RELAY_C_PART]	  = STAYS,
-		[RELAY_C_OTHER]	  = STAYS,
 		[RELAY_A_SOME]	  = PASS(UNDERWAY),
 		[RELAY_A_WHOLE]	  = PASS(BETWEEN),
-		[RELAY_A_OTHER]	  = STAYS,
-	},
-	[RELAY_STAYS] = {
-		[RELAY_C_REQUEST] = STAYS,
-		[RELAY_C_BOUND]	  = STAYS,
-		[RELAY_C_PART]	  = STAYS,
-		[RELAY_C_OTHER]	  = STAYS,
-		[RELAY_A_SOME]	  = STAYS,
-		[RELAY_A_WHOLE]	  = STAYS,
-		[RELAY_A_OTHER]	  = STAYS,
 	},
 };
 /* clang-format on */

@@ -22,11 +22,11 @@
 #include "policy/idle.h"
 
 enum relay_state {
+	RELAY_STAYS,	/* for ever */
 	RELAY_BETWEEN,	/* two requests: nothing is under way */
 	RELAY_QUIET,	/* the same, as far as one can see from here: the app has spoken last */
 	RELAY_OWES,	/* the app owes an answer, of which nothing has come */
 	RELAY_UNDERWAY, /* a request, or the answer to it */
-	RELAY_STAYS,	/* for ever */
 	RELAY_STATE_N
 };
 
