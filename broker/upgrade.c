@@ -20,7 +20,7 @@
 
 /* --- the end of one, unless it is executed ------------------------------------------------- */
 
-static void forget(struct upgrade *u)
+void upgrade_deinit(struct upgrade *u)
 {
 	helper_kill(&u->trial);
 	loop_timer_disarm(&u->timer);
@@ -35,7 +35,7 @@ static void fail(struct upgrade *u, const char *why)
 	strbuf_addf(&words, "%s: %s; the broker goes on as it is", u->program, why);
 	log_event(LEVEL_ERROR, "upgrade-refused", LOG_STR("program", u->program),
 		  LOG_STR("error", why), LOG_MSG("%s", words.text));
-	forget(u);
+	upgrade_deinit(u);
 	control_upgraded(&u->run->control, false, words.text);
 }
 
@@ -232,7 +232,7 @@ int upgrade_begin(struct upgrade *u, const char *program, struct strbuf *error)
 	log_event(LEVEL_ERROR, "upgrade-refused", LOG_STR("program", path),
 		  LOG_STR("error", error->text), LOG_MSG("%s", error->text));
 	if (r != -EBUSY)
-		forget(u);
+		upgrade_deinit(u);
 	return r;
 }
 
@@ -249,9 +249,4 @@ void upgrade_init(struct upgrade *u, struct run *run)
 	u->trial.ended = ended;
 	loop_timer_init(&u->timer, try_to_execute);
 	run->control.upgrade = asked;
-}
-
-void upgrade_deinit(struct upgrade *u)
-{
-	forget(u);
 }

@@ -10,7 +10,7 @@
 #include "start.h"
 
 void upgrade_init(struct upgrade *u, struct run *run);
-void upgrade_deinit(struct upgrade *u);
+void upgrade_deinit(struct upgrade *u); /* and drops the one under way */
 
 /* @program NULL: what the broker was started from. 0; -errno with @error, which was logged. */
 int upgrade_begin(struct upgrade *u, const char *program, struct strbuf *error);
