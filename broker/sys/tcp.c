@@ -6,7 +6,9 @@
 #include <sys/ioctl.h>
 #include "base/address.h"
 #include "base/fd.h"
+#include "base/hash.h"
 #include "handoff_addr.h"
+#include "sys/pair.h"
 #include "sys/proc.h"
 #include "sys/sockdiag.h"
 
@@ -90,14 +92,6 @@ int tcp_listen(int fd, const struct service_conf *sc)
 	return listen(fd, (int)sc->backlog) < 0 && errno != EOPNOTSUPP ? -errno : 0;
 }
 
-static bool is_udp(int fd)
-{
-	int type = 0;
-
-	(void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) });
-	return type == SOCK_DGRAM;
-}
-
 void udp_reset(int fd)
 {
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
@@ -123,11 +117,8 @@ uint64_t udp_head(int fd)
 			      .msg_iov = &iov,
 			      .msg_iovlen = 1 };
 	ssize_t n = recvmsg(fd, &msg, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-	uint64_t hash = 14695981039346656037u ^ (uint64_t)n;
 
-	for (size_t i = 0; i < sizeof(head); i++)
-		hash = (hash ^ ((const unsigned char *)&head)[i]) * 1099511628211u;
-	return n < 0 ? 0 : hash;
+	return n < 0 ? 0 : (uint64_t)n << 32 | hash_add(HASH_BEGIN, &head, sizeof(head));
 }
 
 int tcp_bind(const struct handoff_addr *addr, const struct service_conf *sc,
@@ -207,7 +198,7 @@ int tcp_explain(const struct handoff_addr *addr, int r, struct strbuf *error)
 int tcp_configure(int fd, const struct service_conf *sc, const struct asked *asked,
 		  struct strbuf *error)
 {
-	bool udp = is_udp(fd);
+	bool udp = pair_option_is(fd, SO_TYPE, SOCK_DGRAM);
 	int r = set_options(fd, sc, udp);
 
 	if (r == 0 && udp)

@@ -1,6 +1,6 @@
-/* links: broker/sys/tcp broker/sys/asked_socket broker/sys/proc broker/sys/dir broker/sys/sockdiag
+/* links: broker/sys/tcp broker/sys/asked_socket broker/sys/proc broker/sys/dir broker/sys/pair
  */
-/* links: broker/base/address broker/base/units broker/base/strbuf */
+/* links: broker/sys/sockdiag broker/base/address broker/base/units broker/base/strbuf */
 /* links: broker/base/paths */
 /* wrap: accept4 */
 #include "sys/tcp.h"
