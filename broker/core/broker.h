@@ -5,7 +5,6 @@
 #pragma once
 
 #include <sys/resource.h>
-#include "config/conf.h"
 #include "policy/hand.h"
 #include "policy/kept.h"
 #include "policy/scheduling.h"

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "base/strbuf.h"
-#include "config/conf.h"
 #include "policy/idle.h"
 #include "policy/metrics.h"
 #include "sys/asked_socket.h"
