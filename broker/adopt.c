@@ -210,8 +210,7 @@ static int adopt_one(struct run *run, enum kept_kind kind, const void *record, s
 		log_adopt_text(record, size);
 	/* These are answered at once. */
 	if (kind == KEPT_GREETING && !run->trial)
-		(void)rendezvous_adopt(&run->rendezvous,
-				       ((const struct kept_greeting *)record)->fd);
+		(void)rendezvous_adopt(&run->rendezvous, record);
 	if (kind >= KEPT_CLIENT && kind < KEPT_FDS && !run->trial)
 		return control_adopt(&run->control, kind, record, size);
 	return 0;
@@ -303,7 +302,7 @@ static bool rescue_one(struct run *run, int fd)
 		run->adopting->claimed[fd] = CLAIM_TAKEN;
 	if (rescue_connection(&run->master.broker, fd))
 		return true;
-	if (rendezvous_adopt(&run->rendezvous, fd))
+	if (rendezvous_adopt(&run->rendezvous, &(struct kept_greeting){ .fd = fd }))
 		return false;
 	/* Somebody who was being answered: he sees the end, and asks again. */
 	(void)close(fd);

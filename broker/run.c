@@ -226,7 +226,8 @@ static void turn_ends(struct loop *loop)
 	struct run *run = container_of(loop, struct run, master.broker.loop);
 
 	watch_log(loop);
-	shadow_turn(run);
+	if (shadow_turn(run))
+		rendezvous_welcome(&run->rendezvous);
 	rendezvous_turn(&run->rendezvous);
 }
 
@@ -311,6 +312,7 @@ static void init(struct run *run)
 	run->observer.process = worker_started;
 	run->processes = (struct starter_events){ process_changed, parent_gone };
 	list_init(&run->rendezvous.greetings);
+	list_init(&run->rendezvous.due);
 	broker_init(&m->broker);
 	list_append(&m->broker.observers, &run->observer.link);
 	(void)pid_set_add(&m->broker.started, getpid()); /* the parent did */

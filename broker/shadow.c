@@ -259,20 +259,23 @@ static void write_state(struct shadow *s)
 	s->rest_until_ns = end - begin > CHEAP_NS ? end + REST * (end - begin) : 0;
 }
 
-void shadow_turn(struct run *run)
+bool shadow_turn(struct run *run)
 {
 	struct shadow *s = &run->shadow;
 	struct loop *loop = &run->master.broker.loop;
 	uint64_t now;
 
 	if (!s->hand || !loop->touched)
-		return;
+		return true;
 	now = s->rest_until_ns ? loop_clock_ns() : 0;
-	if (now >= s->rest_until_ns)
+	if (now >= s->rest_until_ns) {
 		write_state(s);
-	else if (!loop_timer_armed(&s->rested))
+		return true;
+	}
+	if (!loop_timer_armed(&s->rested))
 		loop_timer_arm(loop, &s->rested,
 			       1 + (int64_t)((s->rest_until_ns - now) / NSEC_PER_MSEC));
+	return false;
 }
 
 /* Then this turn ends with a state. */

@@ -30,8 +30,8 @@ int shadow_adopt(struct run *run, const struct kept_run *k);
  */
 int shadow_begin(struct run *run);
 
-/* At the end of a turn: writes the state if it may have changed. */
-void shadow_turn(struct run *run);
+/* At the end of a turn: writes the state if it may have changed. False: it does so later. */
+bool shadow_turn(struct run *run);
 
 /* A child has ended. If it was the shadow a new one is started. */
 void shadow_reap(struct run *run);

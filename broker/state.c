@@ -57,8 +57,7 @@ void state_add(const struct run *run, struct strbuf *out, bool whole)
 	if (whole)
 		events_keep(&run->events, out);
 	master_keep(&run->master, out);
-	if (whole) /* else they are found again */
-		rendezvous_keep(&run->rendezvous, out);
+	rendezvous_keep(&run->rendezvous, whole, out);
 	control_keep(&run->control, out);
 	kept_end(out);
 }

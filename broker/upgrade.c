@@ -69,6 +69,8 @@ static const char *obstacle(const struct run *run)
 	if (run->master.names.asker.pid)
 		return "users and groups are looked up for a reload: try again when it is under "
 		       "way";
+	if (!list_empty(&run->rendezvous.due))
+		return "a worker is about to listen: try again later";
 	if (!starter_is_idle())
 		return "a process has just ended: try again later";
 	list_for_each (const struct service, s, &b->services, link)

@@ -114,22 +114,17 @@ static enum give_result give(struct endpoint *e, struct handoff_conn *conn, int 
 	return r;
 }
 
-static bool client_is_gone(int fd)
-{
-	char byte;
-
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	       (errno == ECONNRESET || errno == ETIMEDOUT || errno == EPIPE);
-}
-
 static enum give_result give_one_pending(struct endpoint *e, struct pending_conn *p)
 {
+	struct kept_hand *hand = e->dispatch->broker->hand;
 	enum give_result r = GIVEN;
 
-	if (client_is_gone(p->fd)) {
+	if (pending_is_gone(p)) {
 		e->dispatch->ledger.client_gone++;
 	} else {
+		hand->written = tcp_written(p->fd);
 		r = give(e, &p->conn, p->fd);
+		hand->written = 0;
 		if (r != GIVEN)
 			return r;
 		p->fd = -1;

@@ -1,6 +1,7 @@
 #include "pending.h"
 
-#include <unistd.h>
+#include <errno.h>
+#include <sys/socket.h>
 #include "base/fd.h"
 
 void pending_free(struct endpoint *e, struct pending_conn *p)
@@ -10,6 +11,14 @@ void pending_free(struct endpoint *e, struct pending_conn *p)
 	e->n_pending--;
 	e->n_ahead -= p->ahead;
 	free(p);
+}
+
+bool pending_is_gone(const struct pending_conn *p)
+{
+	char byte;
+
+	return recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == ECONNRESET || errno == ETIMEDOUT || errno == EPIPE);
 }
 
 void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bool ahead)

@@ -14,6 +14,9 @@ void pending_add(struct endpoint *e, const struct handoff_conn *conn, int fd, bo
 /* Takes it out of the line, and closes what it still has. */
 void pending_free(struct endpoint *e, struct pending_conn *p);
 
+/* Its client is. */
+bool pending_is_gone(const struct pending_conn *p);
+
 /* They wait for @to from now on, in the order of acceptance. */
 void pending_move_all(struct endpoint *e, struct endpoint *to);
 

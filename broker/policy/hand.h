@@ -18,4 +18,5 @@ struct kept_hand {
 	uint64_t asked;	  /* a client may have been heard since the last state, or answered */
 	uint64_t doubts;  /* connections of which it cannot be known whether a worker has them */
 	uint64_t retired; /* some descriptors may be only numbers that are kept: sys/retire.h */
+	uint64_t written; /* to .fd before it was sent: some worker has had it, and it has moved */
 };

@@ -20,10 +20,9 @@
  * Listeners directly after their service feed no endpoint yet.
  *
  * Programs of different versions read each other's bytes. New fields are added at the end of a
- * record, new kinds at the end of the list: of a record that is longer than this program's, the
- * rest is not looked at, and one that is shorter has zeros there. So zero must mean in a new field
- * what was so before it, and no descriptor is below 3. A kind that an older program may pass over
- * is added with KEPT_OPTIONAL; any other that a program does not know is refused by it.
+ * record, new kinds at the end of the list: a longer record than this program's is cut, a shorter
+ * one has zeros there. So zero must mean in a new field what was so before it, and no descriptor is
+ * below 3. What an older program may pass over has KEPT_OPTIONAL; other kinds are refused by it.
  */
 #pragma once
 
@@ -166,7 +165,8 @@ struct kept_given {
 };
 
 struct kept_greeting {
-	int fd; /* owned */
+	int fd;		  /* owned */
+	uint64_t channel; /* WELCOME to it is due; 0: HELLO has not come */
 };
 
 struct kept_client {

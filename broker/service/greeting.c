@@ -15,6 +15,7 @@
 #include "dispatch/listener.h"
 #include "service/asks.h"
 #include "service/listeners.h"
+#include "service/returned.h"
 #include "sys/asked_socket.h"
 #include "sys/log.h"
 #include "worker/output.h"
@@ -57,7 +58,6 @@ static int hand_over(struct greeting *g, struct channel *c, struct strbuf *reaso
 		return r;
 	if (r < 0)
 		return strbuf_fail(reason, r, "the broker cannot pass it a channel: %m");
-	loop_remove(&g->broker->loop, &g->source);
 	r = channel_add_holder(c, g->fd, g->peer.pid);
 	if (r < 0)
 		return strbuf_fail(reason, r, "the broker cannot watch its connection: %m");
@@ -83,7 +83,9 @@ static int adopt(struct greeting *g, struct worker *w, const struct handoff_hell
 	r = endpoint_ask(c->endpoint, NULL, more, w->conf, reason);
 	if (r < 0)
 		c->asked = before;
-	return r < 0 ? r : hand_over(g, c, reason);
+	else
+		g->channel = c->id;
+	return r;
 }
 
 /* @r: what came of asking for @addr. It may go on with another one. */
@@ -145,11 +147,7 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	c->backend = hello->backend;
 	c->native = c->backend == HANDOFF_BACKEND_NATIVE;
 	channel_tell_draining(c, w->state == WORKER_DRAINING);
-	r = hand_over(g, c, reason);
-	if (r < 0) {
-		channel_close(c);
-		return r;
-	}
+	g->channel = c->id;
 	log_event(
 		c->backend == HANDOFF_BACKEND_LOADED ? LEVEL_INFO : LEVEL_DEBUG, "channel",
 		LOG_WORKER_PID(w, g->peer.pid), LOG_STR("address", address_text(&addr).text),
@@ -158,8 +156,24 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 			c->backend == HANDOFF_BACKEND_LOADED
 				? "; worker-shim has loaded the program, as ptrace(2) is forbidden"
 				: ""));
-	listens(w);
 	return 0;
+}
+
+int greeting_welcome(struct greeting *g, struct strbuf *reason)
+{
+	struct channel *c = returned_from(g->broker, g->channel);
+	bool first = c && list_empty(&c->holders) && !loop_timer_armed(&c->verdict);
+	int r;
+
+	if (!c)
+		return -EPIPE;
+	g->worker = worker_of(c);
+	r = hand_over(g, c, reason);
+	if (r < 0 && first)
+		channel_close(c);
+	else if (first)
+		listens(g->worker);
+	return r;
 }
 
 /* The app waits for the socket before it goes on, so that it is ready with that. */
@@ -176,8 +190,9 @@ static int share_udp(struct greeting *g, struct worker *w, const struct handoff_
 	if (r < 0)
 		return r;
 	handoff_header_init(&msg.h, HANDOFF_WELCOME);
-	if (handoff_send(g->fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT) == 0)
-		listens(w);
+	listens(w);
+	loop_settle(&g->broker->loop); /* as greeting_welcome() */
+	(void)handoff_send(g->fd, &msg, sizeof(msg), &fd, 1, MSG_DONTWAIT);
 	return 0;
 }
 

@@ -14,7 +14,7 @@ struct greeting {
 	struct broker *broker;
 	struct loop_source source; /* not watched: it has to wait, until .timer */
 	struct loop_timer timer;
-	int fd; /* owned; -1: it is a channel's now */
+	KEPT(kept_greeting); /* .fd is -1 once it is a channel's */
 	struct ucred peer;
 	struct worker *worker; /* once it is answered; NULL: not known */
 };
@@ -23,8 +23,14 @@ struct greeting {
 size_t greeting_workers(const struct broker *b);
 
 /*
- * @sock: the app's own socket; -1: none came. 0: it has what it asked for; -errno with @reason,
- * which is empty if it is gone.
+ * @sock: the app's own socket; -1: none came. 0: it has what it asked for, or gets it by
+ * greeting_welcome(), if it has a .channel now; -errno with @reason, which is empty if it is gone.
  */
 int greeting_answer(struct greeting *g, const struct handoff_hello *hello, int sock,
 		    struct strbuf *reason);
+
+/*
+ * The worker gets its .channel: not before a state has that, or the next broker would know nothing
+ * of a worker that thinks it is served. As above.
+ */
+int greeting_welcome(struct greeting *g, struct strbuf *reason);

@@ -10,6 +10,7 @@
 #include "service/types.h"
 #include "sys/log.h"
 #include "sys/pair.h"
+#include "sys/retire.h"
 
 /* Connections that have not said HELLO yet: how many, and for how long. */
 #define MAX_GREETINGS 256
@@ -23,14 +24,25 @@
 /* So many listening sockets and processes of each worker cost its user nothing. */
 #define FREE_GREETINGS 8
 
-/* No state names its descriptor, so that its number may be another's at once. */
+/* If no state names its descriptor, the number may be another's at once. */
 static void greeting_free(struct greeting *g)
 {
 	loop_remove(&g->broker->loop, &g->source);
 	loop_timer_disarm(&g->timer);
+	if (g->channel)
+		retire_fd(&g->fd);
 	fd_closep(&g->fd);
 	list_remove(&g->link);
 	free(g);
+}
+
+/* It has said all. */
+static void put_last(struct greeting *g, struct list *list)
+{
+	loop_remove(&g->broker->loop, &g->source);
+	loop_timer_disarm(&g->timer);
+	list_remove(&g->link);
+	list_append(list, &g->link);
 }
 
 static void minute_over(struct loop_timer *timer)
@@ -146,8 +158,24 @@ static void greeting_ready(struct loop_source *source, uint32_t events)
 		g->worker->greeted++;
 		g->rendezvous->times = 0;
 	}
-	greeting_free(g);
+	if (r == 0 && g->channel)
+		put_last(g, &g->rendezvous->due);
+	else
+		greeting_free(g);
 	loop->touched = known || touched; /* of what is no worker nothing is left */
+}
+
+void rendezvous_welcome(struct rendezvous *rv)
+{
+	list_for_each_safe (struct greeting, g, tmp, &rv->due, link) {
+		STRBUF(reason, HANDOFF_REASON_SIZE);
+		int r = greeting_welcome(g, &reason);
+
+		if (r < 0)
+			refuse(g, -r, reason.text);
+		greeting_free(g);
+		broker_tidy(rv->broker); /* and so a state has that soon */
+	}
 }
 
 static int watch(struct greeting *g)
@@ -196,34 +224,43 @@ static void put_off(struct greeting *g, int64_t rest_ms)
 		acceptor_rest(&rv->acceptor, rest_ms);
 }
 
-static void rendezvous_accepted(struct acceptor *a, int fd)
+static struct greeting *greeting_new(struct rendezvous *rv, int fd)
 {
-	struct rendezvous *rv = container_of(a, struct rendezvous, acceptor);
-	bool touched = rv->broker->loop.touched;
 	struct greeting *g = calloc(1, sizeof(*g));
 	socklen_t len = sizeof(g->peer);
-	STRBUF(reason, HANDOFF_REASON_SIZE);
-	int64_t rest_ms;
-	int r;
 
-	if (!g) {
+	if (!g || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0) {
 		(void)close(fd);
-		return;
+		free(g);
+		return NULL;
 	}
 	g->rendezvous = rv;
-	g->at = a;
+	g->at = &rv->acceptor;
 	g->broker = rv->broker;
 	g->fd = fd;
 	g->source = (struct loop_source){ .fd = -1, .quiet = true, .ready = greeting_ready };
 	loop_timer_init(&g->timer, greeting_expired);
 	g->timer.quiet = true;
-	r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &g->peer, &len) < 0 ? -errno : 0;
 	make_room(rv, g->peer.uid);
 	list_append(&rv->greetings, &g->link);
+	return g;
+}
+
+static void rendezvous_accepted(struct acceptor *a, int fd)
+{
+	struct rendezvous *rv = container_of(a, struct rendezvous, acceptor);
+	bool touched = rv->broker->loop.touched;
+	struct greeting *g = greeting_new(rv, fd);
+	STRBUF(reason, HANDOFF_REASON_SIZE);
+	int64_t rest_ms;
+	int r = 0;
+
+	if (!g)
+		return;
 	rest_ms = begin_work(g);
-	if (r == 0 && rest_ms)
+	if (rest_ms)
 		put_off(g, rest_ms);
-	else if (r == 0)
+	else
 		r = watch(g);
 	if (r < 0) {
 		(void)strbuf_fail(&reason, r,
@@ -235,16 +272,18 @@ static void rendezvous_accepted(struct acceptor *a, int fd)
 	rv->broker->loop.touched = touched;
 }
 
-void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out)
+void rendezvous_keep(const struct rendezvous *rv, bool whole, struct strbuf *out)
 {
-	list_for_each (const struct greeting, g, &rv->greetings, link)
-		kept_add(out, KEPT_GREETING, &(struct kept_greeting){ .fd = g->fd });
+	list_for_each (const struct greeting, g, whole ? &rv->greetings : &rv->due, link)
+		kept_add(out, KEPT_GREETING, &g->kept);
 }
 
 /* What was accepted has the name of the socket at which it was, and is connected. */
-bool rendezvous_adopt(struct rendezvous *rv, int fd)
+bool rendezvous_adopt(struct rendezvous *rv, const struct kept_greeting *k)
 {
 	struct sockaddr_un ours, its, peer;
+	struct greeting *g;
+	int fd = k->fd;
 	socklen_t len = sizeof(ours), its_len = sizeof(its), peer_len = sizeof(peer);
 
 	if (getsockname(rv->acceptor.source.fd, (struct sockaddr *)&ours, &len) < 0 ||
@@ -252,7 +291,12 @@ bool rendezvous_adopt(struct rendezvous *rv, int fd)
 	    memcmp(&ours, &its, len) != 0 ||
 	    getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
 		return false;
-	rendezvous_accepted(&rv->acceptor, fd);
+	if (!k->channel) {
+		rendezvous_accepted(&rv->acceptor, fd);
+	} else if ((g = greeting_new(rv, fd))) {
+		g->channel = k->channel;
+		put_last(g, &rv->due);
+	}
 	return true;
 }
 
@@ -268,5 +312,7 @@ void rendezvous_stop(struct rendezvous *rv)
 	acceptor_stop(&rv->acceptor);
 	loop_timer_disarm(&rv->minute);
 	list_for_each_safe (struct greeting, g, tmp, &rv->greetings, link)
+		greeting_free(g);
+	list_for_each_safe (struct greeting, g, tmp, &rv->due, link)
 		greeting_free(g);
 }

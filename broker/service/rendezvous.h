@@ -26,6 +26,7 @@ struct rendezvous {
 	unsigned times;	    /* ... and so often what it costs from then on */
 	uint64_t even_ns;   /* the same as a greeter's, of taking those that have to wait */
 	struct list greetings; /* greeting::link: connections without a HELLO yet, oldest first */
+	struct list due;       /* the same, of whom a state is to know before they are answered */
 	struct refused refused[REFUSED_OTHERS + 1]; /* since .minute was armed */
 	struct loop_timer minute;
 };
@@ -37,6 +38,12 @@ void rendezvous_stop(struct rendezvous *rv);
 /* A turn of the loop ends: what it has cost is somebody's, if he has greeted in it. */
 void rendezvous_turn(struct rendezvous *rv);
 
-/* Connections without a HELLO, for another program; and one of its, or false: it is no such one. */
-void rendezvous_keep(const struct rendezvous *rv, struct strbuf *out);
-bool rendezvous_adopt(struct rendezvous *rv, int fd);
+/* What was done before holds, whatever happens: whoever is .due is answered. */
+void rendezvous_welcome(struct rendezvous *rv);
+
+/*
+ * @whole: connections without a HELLO, for another program; else those that are .due, as the others
+ * are found again. And one of its, or false: it is no such one.
+ */
+void rendezvous_keep(const struct rendezvous *rv, bool whole, struct strbuf *out);
+bool rendezvous_adopt(struct rendezvous *rv, const struct kept_greeting *k);

@@ -115,7 +115,7 @@ static bool has_been_given(struct channel *c, int fd)
 	list_for_each (const struct pending_conn, p, &c->endpoint->pending, link)
 		if (inode_of(p->fd) == inode)
 			return true;
-	if (tcp_was_written(fd))
+	if (tcp_written(fd) != c->endpoint->dispatch->broker->hand->written)
 		return true;
 	seen = worker_has(worker_of(c), inode);
 	if (seen == PROC_UNKNOWN)

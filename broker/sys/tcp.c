@@ -390,12 +390,24 @@ static_assert(offsetof(struct long_tcp_info, last_data_sent) == 44, "kernel ABI"
 static_assert(offsetof(struct long_tcp_info, bytes_acked) == 120, "kernel ABI");
 static_assert(sizeof(struct long_tcp_info) == 160, "kernel ABI");
 
-bool tcp_was_written(int fd)
+uint64_t tcp_written(int fd)
 {
-	struct long_tcp_info info = { .data_segs_out = 0 };
-	socklen_t n = sizeof(info);
+	uint64_t acked = UINT64_MAX;
+	int unacked = 0;
 
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.data_segs_out > 0;
+	/* Until both are of the same time. */
+	for (;;) {
+		struct long_tcp_info info = { .bytes_acked = 0 };
+		socklen_t n = sizeof(info);
+
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
+			return 0;
+		if (info.bytes_acked == acked)
+			return acked + (unsigned)unacked;
+		acked = info.bytes_acked;
+		if (ioctl(fd, TIOCOUTQ, &unacked) < 0)
+			return 0;
+	}
 }
 
 int tcp_sample(int fd, struct idle_sample *ret)

@@ -97,8 +97,8 @@ int tcp_own_address(int fd, struct handoff_addr *ret);
 /* The same of its other end. */
 int tcp_peer_address(int fd, struct handoff_addr *ret);
 
-/* Whether something was written to connection @fd, by whoever had it. */
-bool tcp_was_written(int fd);
+/* Bytes that were written to connection @fd, by whoever had it; 0 if it is none of TCP. */
+uint64_t tcp_written(int fd);
 
 /* The local port of a socket; 0: it has none, and is none of TCP. */
 uint16_t tcp_local_port(int fd);

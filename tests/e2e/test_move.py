@@ -7,6 +7,7 @@ reconnect. What cannot go on stays where it is.
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import time
 
 from harness import *
 from lib import shadow
+from lib.faults import Strace
 from lib.keepalive import KeepAlive
 from lib.metrics import Page
 from lib.steering import ask, workers
@@ -567,6 +569,40 @@ def busy_clients_notice_no_reload_in_which_the_broker_is_killed():
         for pid in old:
             broker.wait_event("worker-exit", pid=pid)
     assert finish(broker, clients)["moved"] >= 2 * 16
+
+
+def was_told(pid):
+    """A message with a descriptor waits for it, which is MOVE."""
+    return any(re.search(r"scm_fds:\s*[1-9]", open("/proc/%d/fdinfo/%s" % (pid, fd)).read())
+               for fd in proc.fds(pid))
+
+
+@test
+def a_broker_that_is_killed_as_it_gives_a_moved_connection_away_loses_none():
+    for call in ("sendmsg:signal=KILL:when=1", "sendmsg:delay_exit=60000000:when=1"):
+        broker = mover()
+        plain = Plain(broker, first="GET /echo?ms=20 HTTP/1.1\r\n\r\n")
+        one = plain.pid
+        ask(broker, "hold %s --move" % next(w["worker"] for w in workers(broker) if w["pid"] == one))
+        wait_until(lambda: proc.held_connections(relays(broker), broker.port) == 1)
+        assert plain.ask() == one  # the next one moves
+        proc.stop_process(one)
+        wait_until(lambda: was_told(one))  # and so it is not told again
+        shadow.wait_shadow(broker)
+        with Strace(broker.main_pid, "sendmsg", inject=call) as trace:
+            plain.sock.sendall(b"GET /echo HTTP/1.1\r\n\r\n")
+            if "delay" in call:
+                wait_until(lambda: trace.lines("DELAYED"))
+                send_signal(broker.main_pid, signal.SIGKILL)
+            else:
+                wait_until(lambda: trace.lines("killed"))
+        shadow.taken_over(broker)
+        assert plain.answer() != one
+        # That was the only answer, and the connection goes on.
+        assert plain.ask() != one
+        send_signal(one, signal.SIGCONT)
+        plain.close()
+        broker.stop()
 
 
 @test

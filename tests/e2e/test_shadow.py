@@ -90,6 +90,54 @@ def at_each_system_call_of_a_connection():
             broker.stop()
 
 
+def killed_as_it_sends(broker, made, deed):
+    """At the first sendmsg(2) that comes of `deed()`: it is about to make the call, or has `made` it."""
+    wait_shadow(broker)
+    how = "delay_exit=60000000" if made else "signal=KILL"
+    with Strace(broker.main_pid, "sendmsg", inject="sendmsg:%s:when=1" % how) as trace:
+        deed()
+        if made:
+            wait_until(lambda: trace.lines("DELAYED"))
+            send_signal(broker.main_pid, signal.SIGKILL)
+        else:
+            wait_until(lambda: trace.lines("killed"))
+    taken_over(broker)
+    return trace.lines("sendmsg(")[0]
+
+
+@test
+def a_worker_that_was_about_to_get_its_channel_or_just_has_is_ready_with_the_next_broker():
+    gate = Gate()
+    for made in (False, True):
+        broker = Broker(Release("%s\n%s" % (gate, GOOD)).command(), workers=1, wait_ready=False, listen="{port}")
+        pid = broker.wait_event("worker-start")["pid"]
+        killed_as_it_sends(broker, made, gate.open)
+        broker.wait_event("worker-ready", pid=pid)
+        kill(broker)
+        assert http_get(broker.port).pid == pid
+        broker.stop()
+
+
+@test
+def one_that_was_taken_back_is_answered_once_though_the_broker_ends_as_it_gives_it_away():
+    for made in (False, True):
+        broker = Broker(app("srv_blocking"), workers=2, listen="{port}", stall_timeout="1h", backoff_min="10s")
+        busy = [connect(broker.port) for _ in range(2)]  # each worker waits for a request
+        wait_until(lambda: service(broker)["ledger"]["taken"] == 2)
+        client = connect(broker.port)
+        send_request(client, close=True)
+        wait_until(lambda: any(w["waiting"] for w in workers(broker)))
+        first = next(w["pid"] for w in workers(broker) if w["waiting"])
+        call = killed_as_it_sends(broker, made, lambda: send_signal(first, signal.SIGKILL))
+        assert "SCM_RIGHTS" in call, call
+        for sock in busy:
+            send_request(sock, close=True)
+        assert read_answer(client).pid not in (None, first)
+        assert client.recv(1) == b""
+        balanced(broker)
+        broker.stop()
+
+
 @test
 def a_connection_that_a_child_of_a_worker_has_is_given_to_nobody_else():
     """The broker ends when it has sent it, and is about to close its copy; no answer has begun."""

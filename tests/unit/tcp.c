@@ -272,6 +272,7 @@ TEST(a_sample_says_what_came_and_what_went)
 	CHECK_EQ(s.received, 3);
 	CHECK_EQ(s.unread, 3);
 	CHECK_EQ(s.requests, 1);
+	CHECK_EQ(tcp_written(conn), 0);
 	CHECK_EQ(read(conn, buf, sizeof(buf)), 3);
 	{
 		uint64_t before = s.written;
@@ -279,6 +280,7 @@ TEST(a_sample_says_what_came_and_what_went)
 		CHECK_EQ(write(conn, "answer", 6), 6);
 		CHECK_EQ(tcp_sample(conn, &s), 0);
 		CHECK_EQ(s.written, before + 6);
+		CHECK_EQ(tcp_written(conn), 6);
 	}
 	CHECK_EQ(s.unread, 0);
 	CHECK_EQ(tcp_sample(client, &s), 0);
