@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "control/keep.h"
 #include "sys/confine.h"

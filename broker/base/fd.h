@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "handoff_rights.h"
+#include "handoff_rights.h" /* and by it errno.h, string.h, sys/socket.h, unistd.h: for all */
 
 /* Closes *@fd if it is open and leaves -1. Keeps errno: it does not disturb what is returned. */
 static inline void fd_closep(int *fd)

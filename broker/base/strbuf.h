@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include <errno.h>
+#include <errno.h> /* this and string.h are for all who build text */
 #include <stdarg.h>
 #include <string.h>
 #include "base/util.h"

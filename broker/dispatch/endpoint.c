@@ -1,7 +1,6 @@
 #include "endpoint.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/flow.h"

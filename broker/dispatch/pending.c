@@ -1,7 +1,5 @@
 #include "pending.h"
 
-#include <errno.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 
 void pending_free(struct endpoint *e, struct pending_conn *p)

@@ -1,6 +1,5 @@
 #include "idle_end.h"
 
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include "base/fd.h"
 #include "policy/pace.h"

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "service/idle_end.h"

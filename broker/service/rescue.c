@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"

@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 
 /* Of the kernel's headers, where a libc may lack the name. */

@@ -2,12 +2,10 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #include "base/fd.h"
 
 /* What getdents64(2) writes. */

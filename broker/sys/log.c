@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/param.h>
-#include <sys/socket.h>
 #include <syslog.h>
 #include "base/fd.h"
 #include "base/json.h"

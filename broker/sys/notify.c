@@ -1,6 +1,5 @@
 #include "notify.h"
 
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "sys/starter.h"
 #include "sys/unix_socket.h"

@@ -1,9 +1,7 @@
 #include "retire.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include "base/util.h"
 #include "base/fd.h"
 

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "base/hash.h"
 #include "sys/retire.h"

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "base/paths.h"
 #include "handoff_name.h"

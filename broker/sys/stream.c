@@ -1,6 +1,5 @@
 #include "stream.h"
 
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "sys/retire.h"
 

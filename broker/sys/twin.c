@@ -1,8 +1,6 @@
 #include "twin.h"
 
-#include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include "base/fd.h"
 
 /* What stands before the bytes. It is written after them: until then they are the ones before. */

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include "base/fd.h"
 #include "sys/safe_path.h"
 #include "sys/tcp.h"

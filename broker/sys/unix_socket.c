@@ -1,7 +1,6 @@
 #include "unix_socket.h"
 
 #include <limits.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include "base/fd.h"

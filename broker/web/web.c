@@ -1,7 +1,5 @@
 #include "web.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
 #include "base/address.h"
 #include "base/fd.h"
 #include "config/option.h"
