@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/address.h"
@@ -64,6 +65,8 @@ static int ask_launcher(struct doctor *d, const char *program, struct strbuf *er
 		.argv = words,
 		.output_fd = -1,
 		.output_to_status = true,
+		/* As this process may. A worker that may not is not what is asked for. */
+		.gain = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? GAIN_NO : GAIN_YES,
 	};
 	int r = getrlimit(RLIMIT_NOFILE, &req.nofile) < 0 ? -errno : 0, status;
 
