@@ -98,6 +98,7 @@ bool doctor_begin_facts(char *report, struct doctor_facts *ret)
 	/* What is executed for each connection is not trapped. */
 	json_str(out, "backend",
 		 backend && ret->is_inetd && !strcmp(backend, "trap") ? NULL : backend);
+	json_str(out, "untraced", doctor_value(report, end, "untraced"));
 	json_str(out, "mode",
 		 !served			    ? NULL
 		 : ret->is_inetd || ret->only_reads ? "inetd"
@@ -257,6 +258,9 @@ static void add_notes(struct answer *a)
 		     "it makes its system calls itself{, being written in Go$go}, so that no "
 		     "library "
 		     "sees them: they are trapped in it (backend = trap)");
+	note(a, a->all,
+	     "{nobody may trace it ($untraced), so worker-shim loads it by itself: "
+	     "/proc/self/exe is worker-shim then, and docs/apps.md says what else is different}");
 	/* The first script is the path. */
 	if (json_doc_first(json_doc_member(p, "scripts")) && json_doc_truth(a->all, "served"))
 		note(a, p,

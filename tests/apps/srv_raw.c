@@ -5,6 +5,7 @@
  */
 #include "app.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -95,6 +96,26 @@ static void check_listener(int port)
 	NEED(syscall(425, 8, NULL) < 0 && errno == (getenv("BROKER_TOKEN") ? ENOSYS : EFAULT));
 }
 
+/* As of a program that was executed, however it began. */
+static void check_own_file(const char *self)
+{
+	char own[4096], pid[32], seen[4096] = "";
+	/* The compiler would not believe it. */
+	char *volatile nowhere = NULL;
+	size_t n = strlen(realpath(self, own) ? own : "");
+
+	snprintf(pid, sizeof(pid), "/proc/%d/exe", (int)getpid());
+	NEED(readlink("/proc/self/exe", seen, sizeof(seen)) == (ssize_t)n && !strcmp(seen, own));
+	NEED(readlink(pid, seen, n) == (ssize_t)n && !strcmp(seen, own));
+	memset(seen, 'x', sizeof(seen));
+	NEED(readlinkat(AT_FDCWD, "/proc/self/exe", seen, 2) == 2 && !memcmp(seen, own, 2));
+	NEED(seen[2] == 'x' && readlink("/proc/self/exe", nowhere, 8) < 0 && errno == EFAULT);
+	NEED(readlink("/proc/self/exe", seen, 0) < 0 && errno == EINVAL);
+	NEED(readlink(nowhere, seen, 8) < 0 && errno == EFAULT);
+	NEED(readlink("/proc/1/no", seen, 8) < 0 && errno == ENOENT);
+	NEED(readlink("/proc/self/cwd", seen, sizeof(seen)) > 0);
+}
+
 static void run_helper(const char *self, pid_t (*start)(void))
 {
 	char name[] = "helper of it", word[] = "helper", *const argv[] = { name, word, NULL };
@@ -142,8 +163,10 @@ int main(int argc, char **argv)
 	listener = app_listen(port);
 	check_signals();
 	check_listener(port);
+	check_own_file(argv[0]);
 	run_helper(argv[0], fork);
 	run_helper(argv[0], vfork);
+	run_helper("/proc/self/exe", vfork);
 	NEED(execv("/nowhere/at/all", argv) < 0 && errno == ENOENT);
 	check_listener(port);
 	for (;;)

@@ -3,6 +3,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import shutil
@@ -158,6 +159,53 @@ def nothing_of_the_launcher_is_left():
 
 
 @test
+def what_is_loaded_has_what_it_would_have_if_it_were_executed():
+    executed, loaded = trapped("srv_blocking", workers=1), trapped("srv_blocking", workers=1, **untraced())
+    said = loaded.wait_event("channel")
+    assert (said["backend"], said["level"]) == ("loaded", "info") and "ptrace(2) is forbidden" in said["message"], said
+    assert workers(loaded)[0]["backend"] == "loaded"
+    pids = executed.worker_pid(), loaded.worker_pid()
+    with open("/proc/%d/maps" % pids[1]) as f:
+        maps = f.read()
+    assert maps.count("worker-shim") == 1 and "libc" not in maps, maps  # the text of the code
+    assert anonymous_kb(pids[1]) < anonymous_kb(pids[0]) + 64
+    for what in ("comm", "cmdline"):
+        one, other = (open("/proc/%d/%s" % (pid, what)).read() for pid in pids)
+        assert one.replace(str(executed.port), "") == other.replace(str(loaded.port), ""), (one, other)
+    names = [dict(line.split("=", 1) for line in open("/proc/%d/environ" % pid).read().split("\0") if "=" in line) for pid in pids]
+    assert names[0].keys() == names[1].keys()
+    assert sorted(os.listdir("/proc/%d/fd" % pids[0])) == sorted(os.listdir("/proc/%d/fd" % pids[1]))
+    signals = [re.findall(r"^Sig.*$", open("/proc/%d/status" % pid).read(), re.M) for pid in pids]
+    assert signals[0][1:] == signals[1][1:], signals
+
+
+@test
+def the_doctor_says_what_forbids_to_trace_a_program():
+    untraced()
+    ctl = filtered(os.path.join(BUILD, "brokerctl"), 101, 0x50000 | errno.EPERM)
+    said = subprocess.run([ctl, "doctor", static("srv_blocking")], stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
+    assert "back end trap" in said and "nobody may trace it (Operation not permitted" in said, said
+
+
+@test
+def what_cannot_be_loaded_is_refused_with_words():
+    with open(static("srv_blocking"), "rb") as f:
+        write_file("half", "", 0o755)
+        with open(tmp("half"), "wb") as half:
+            half.write(f.read(0x3000))
+    broker = Broker([tmp("half"), "{port}"], workers=1, wait_ready=False, **untraced())
+    assert "half is a damaged or incomplete program (ELF) file" in broker.wait_event("worker-failed")["message"]
+
+
+@test
+def what_is_traced_already_is_loaded():
+    tools.need("strace")
+    broker = Broker(["strace", "-f", "-o", tmp("trace"), static("srv_blocking"), "{port}"], workers=1)
+    assert len(who_answers(broker.port)) == 1
+    assert workers(broker)[0]["backend"] == "loaded"
+
+
+@test
 def a_guest_may_be_static():
     broker = trapped("srv_blocking", workers=1)
     guest = Guest(broker, [static("srv_blocking"), str(broker.port)])
@@ -195,10 +243,10 @@ WRAPPERS = {
 
 def add_wrapper(name, words):
     def serves():
-        for program in ("srv_blocking", "srv_prefork"):
-            broker = Broker([*words, static(program), "{port}"], workers=2)
+        for program, options in itertools.product(("srv_blocking", "srv_prefork"), HOW.values()):
+            broker = Broker([*words, static(program), "{port}"], workers=2, **options())
             assert len(set(who_answers(broker.port))) >= 2
-            assert {w["backend"] for w in workers(broker)} == {"trap"}
+            assert {w["backend"] for w in workers(broker)} == {"loaded" if options() else "trap"}
             broker.reload_and_wait()
             assert len(set(who_answers(broker.port))) >= 2
             broker.stop()
@@ -222,29 +270,48 @@ def what_cannot_be_executed_keeps_nobody_waiting():
 
 @test
 def a_script_executes_a_go_program():
-    release = Release('exec %s 127.0.0.1:$1' % go_program("exe"))
-    broker = Broker(release.command(), workers=2)
-    assert len({http_get(broker.port, "/?id=x").body for _ in range(8)}) == 2
-    assert {w["backend"] for w in workers(broker)} == {"trap"}
+    for options in HOW.values():
+        release = Release('exec %s 127.0.0.1:$1' % go_program("exe"))
+        broker = Broker(release.command(), workers=2, **options())
+        assert len({http_get(broker.port, "/?id=x").body for _ in range(8)}) == 2
+        assert {w["backend"] for w in workers(broker)} == {"loaded" if options() else "trap"}
+        broker.stop()
+
+
+@test
+def a_static_program_may_be_the_interpreter_of_a_script():
+    port = free_port()
+    write_file("inner", "#!%s %d\n" % (static("srv_blocking"), port), 0o755)
+    for line in "%s %d" % (static("srv_blocking"), port), "/usr/bin/env -S %s %d" % (static("srv_blocking"), port), tmp("inner") + " a word":
+        for options in HOW.values():
+            script = write_file("script", "#!%s\n" % line, 0o755)
+            broker = Broker([script, "more"], workers=1, **options())
+            assert len(who_answers(port)) == 1
+            with open("/proc/%d/cmdline" % broker.worker_pid()) as f:
+                assert f.read().split("\0")[-3:] == [script, "more", ""]
+            broker.stop()
 
 
 @test
 def a_static_wrapper_executes_any_program():
     """One with the library, and ones with the code in it: at a fixed address, and at any."""
-    for program, backend in ((app("srv_relay")[0], "preload"), (static("srv_relay"), "trap"), (static("srv_relay_pie"), "trap")):
-        broker = Broker([static("srv_relay"), "{port}", "none", "exec", program, "kept"], workers=2)
+    for program, options in itertools.product((app("srv_relay")[0], static("srv_relay"), static("srv_relay_pie")), HOW.values()):
+        broker = Broker([static("srv_relay"), "{port}", "none", "exec", program, "kept"], workers=2, **options())
         assert len(set(who_answers(broker.port))) == 2
-        assert {w["backend"] for w in workers(broker)} == {backend}
+        assert {w["backend"] for w in workers(broker)} == {"preload" if "static" not in program else "loaded" if options() else "trap"}
         broker.stop()
 
 
 @test
 def a_listener_goes_from_a_wrapper_to_a_static_program():
-    for first in "bind", "listen":
-        for wrapper in app("srv_relay")[0], static("srv_relay"):
-            broker = Broker([wrapper, "{port}", first, "exec", static("srv_relay"), "kept"], workers=2)
+    for first, wrapper in itertools.product(("bind", "listen"), (app("srv_relay")[0], static("srv_relay"))):
+        held = []
+        for options in HOW.values():
+            broker = Broker([wrapper, "{port}", first, "exec", static("srv_relay"), "kept"], workers=2, **options())
             answered_by(broker.port, set(ready_workers(broker).values()))
+            held.append(sorted(os.listdir("/proc/%d/fd" % broker.worker_pid())))
             broker.stop()
+        assert held[0] == held[1], held
 
 
 def client_of_stream(broker):

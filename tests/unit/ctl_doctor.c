@@ -68,7 +68,7 @@ TEST(a_report_is_cut_into_what_is_known)
 {
 	CHECK_STR(json_of(GOOD_REPORT, NULL, "npm", "a b"),
 		  "{\"type\":\"doctor\",\"command\":[\"npm\",\"a b\"],\"served\":true,"
-		  "\"backend\":\"preload\",\"mode\":\"listen\",\"reason\":null,"
+		  "\"backend\":\"preload\",\"untraced\":null,\"mode\":\"listen\",\"reason\":null,"
 		  "\"program\":{\"path\":\"/usr/bin/npm\","
 		  "\"scripts\":[\"/usr/bin/npm\",\"/usr/bin/env\"],\"binary\":\"/usr/bin/node\","
 		  "\"class\":\"64\",\"machine\":\"x86-64\",\"linkage\":\"dynamic\","
@@ -146,7 +146,7 @@ TEST(one_that_cannot_gets_the_reason_and_no_section)
 		  "  why          ./still is statically linked\n"
 		  "  program      ./still: 64-bit, x86-64, static\n");
 	json = json_of(report, NULL, "./still");
-	CHECK_CONTAINS(json, "\"served\":false,\"backend\":null,\"mode\":null,");
+	CHECK_CONTAINS(json, "\"served\":false,\"backend\":null,\"untraced\":null,\"mode\":null,");
 	CHECK_CONTAINS(json, "\"section\":\"\"}\n");
 }
 

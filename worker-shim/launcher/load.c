@@ -95,10 +95,13 @@ static bool load_file(const char *path, uint64_t hint, struct image *ret, uint64
 		return reason_refuse("%s is a damaged or incomplete program (ELF) file: build or "
 				     "copy it again",
 				     path);
-	return map_image(fd, ret, hint, ret_moved) ||
-	       reason_refuse("%s cannot be loaded at its address %#llx, which ptrace(2) would not "
-			     "need: %s",
-			     path, (unsigned long long)ret->from, strerror(errno));
+	if (map_image(fd, ret, hint, ret_moved))
+		return true;
+	return errno == EEXIST ? reason_refuse("%s cannot be loaded, as worker-shim itself is at "
+					       "its address: use a worker-shim without a fixed "
+					       "address (static-pie), or allow ptrace(2)",
+					       path)
+			       : reason_refuse("%s cannot be loaded: %s", path, strerror(errno));
 }
 
 /* --- what execve(2) would not leave ------------------------------------------------------------
@@ -200,6 +203,32 @@ static bool read_auxv(Elf64_auxv_t ret[64])
 	       reason_refuse("/proc/self/auxv: %s", strerror(errno));
 }
 
+/* Those of the last interpreter, if @program is a script; NULL: no memory. */
+static char **arguments(const struct program *program, char **argv)
+{
+	int n_scripts = program->n_scripts;
+	size_t n = 0;
+	char **words, **word;
+
+	while (argv[n])
+		n++;
+	words = word = calloc(n + 2 * PROGRAM_SCRIPTS + 1, sizeof(*words));
+	for (int i = n_scripts; words && i-- > 0;) {
+		*word++ = (char *)(uintptr_t)(i + 1 < n_scripts ? program->scripts[i + 1]
+								: program->binary);
+		if (*program->arguments[i])
+			*word++ = (char *)(uintptr_t)program->arguments[i];
+	}
+	if (words && n_scripts) {
+		*word++ = (char *)(uintptr_t)program->path;
+		argv++;
+		n--;
+	}
+	for (size_t i = 0; words && i < n; i++)
+		word[i] = argv[i];
+	return words;
+}
+
 /* What ps(1) tells of it, if this kernel lets a process say so. */
 static void describe(const char *path, const struct image *image, uint64_t moved,
 		     const struct image_texts *texts, uint64_t stack, Elf64_auxv_t *auxv)
@@ -289,5 +318,7 @@ bool load_program(const struct program *program, char **argv, int status_fd)
 		params.entry = linker.entry + linker_moved;
 	}
 	image_describe(auxv, &image, moved, *program->elf.interp ? linker.from + linker_moved : 0);
-	return enter(program, argv, &image, moved, &params, auxv);
+	argv = arguments(program, argv);
+	return argv ? enter(program, argv, &image, moved, &params, auxv)
+		    : reason_refuse("no memory for the arguments");
 }

@@ -191,7 +191,9 @@ static bool become(char **command)
 	const long a[6] = { (long)program.path, (long)command, (long)environ };
 	long error;
 
-	if (forbidden && !load_program(&program, command, options.status_fd) && !options.is_try)
+	/* What env(1) executes has a libc to hear of it: see preload/launched.h. */
+	if (forbidden && !program.by_env && !load_program(&program, command, options.status_fd) &&
+	    !options.is_try)
 		return false;
 	error = -arch_call(SYS_execve, a);
 	return reason_set(error == ENOENT ? LAUNCH_MISSING : LAUNCH_REFUSED,
@@ -309,6 +311,7 @@ static void put_report(bool is_found)
 		       : reason.code == LAUNCH_MISSING ? "missing"
 						       : "no");
 	put("backend", reason.code == LAUNCH_GOOD ? backends[options.backend] : "");
+	put("untraced", forbidden ? forbidden : "");
 	put("reason", reason.text);
 }
 

@@ -10,7 +10,6 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include "handoff_rights.h"
-#include "script.h"
 
 /* What execvp(3) searches when PATH is not set. */
 #define DEFAULT_PATH "/usr/local/bin:/bin:/usr/bin"
@@ -155,10 +154,12 @@ static int file_open(const char *path, struct file *ret)
 static bool follow(struct program *program, const struct script *script)
 {
 	char name[SCRIPT_LINE], from[PATH_MAX];
+	bool is_env = script_env_name(script, name);
 
 	strcpy(from, program->binary);
+	program->by_env = program->by_env || is_env;
 	if (program_find(script->interpreter, program->binary) &&
-	    (!script_env_name(script, name) || program_find(name, program->binary)))
+	    (!is_env || program_find(name, program->binary)))
 		return true;
 	return reason_set(reason.code, "%s: the interpreter in its first line: %.600s", from,
 			  reason.text);
@@ -194,8 +195,10 @@ bool program_read(struct program *program)
 			return reason_refuse("%s is neither a program (ELF) nor a script that "
 					     "begins with #!: name its interpreter in the command",
 					     binary);
-		if (program->n_scripts < PROGRAM_SCRIPTS)
+		if (program->n_scripts < PROGRAM_SCRIPTS) {
+			strcpy(program->arguments[program->n_scripts], script.argument);
 			strcpy(program->scripts[program->n_scripts++], binary);
+		}
 		if (!follow(program, &script))
 			return false;
 	}

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include "elf.h"
 #include "reason.h"
+#include "script.h"
 
 /* The kernel follows as many interpreters of interpreters before it says ELOOP. */
 #define PROGRAM_SCRIPTS 5
@@ -14,8 +15,10 @@ struct program {
 	char path[PATH_MAX];   /* what execve(2) is given: the command, perhaps a script */
 	char binary[PATH_MAX]; /* the ELF file: path itself or the last interpreter */
 	struct elf_info elf;   /* of binary; all zero until it is read */
-	char scripts[PROGRAM_SCRIPTS][PATH_MAX]; /* on the way from path to binary, in order */
+	char scripts[PROGRAM_SCRIPTS][PATH_MAX];      /* on the way from path to binary, in order */
+	char arguments[PROGRAM_SCRIPTS][SCRIPT_LINE]; /* behind their interpreters; "": none */
 	int n_scripts;
+	bool by_env; /* an interpreter is env(1), which executes what comes next */
 };
 
 /* Looks as a shell does, in PATH unless @command has a slash. False: the reason says where. */

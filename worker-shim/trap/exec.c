@@ -2,10 +2,8 @@
  * exec.c - what the program executes keeps the filter and has no handler. So one that is loaded
  * where the text of this one is, as each that has a fixed address, is executed by the launcher,
  * which puts the blob into it, too. All others do not notice the filter.
- *
- * /proc/self/exe of a program that was loaded is the launcher: so it is told, and executes, what it
- * takes for itself.
  */
+#include <limits.h>
 #include "handler.h"
 #include "libc.h"
 #include "preload/adopt.h"
@@ -13,17 +11,24 @@
 #include "preload/launched.h"
 #include "preload/real.h"
 
-const char *exec_path(const char *path)
+bool exec_is_own(const char *path)
 {
 	char own[32];
 
-	if (!trap_params.entry || RAW(faccessat, AT_FDCWD, (long)path, F_OK) < 0)
-		return path;
+	if (RAW(faccessat, AT_FDCWD, (long)path, F_OK) < 0)
+		return false;
 	strcpy(number_write(stpcpy(own, "/proc/"), (unsigned)getpid(), 10), "/exe");
-	return strcmp(path, "/proc/self/exe") == 0 || strcmp(path, "/proc/thread-self/exe") == 0 ||
-			       strcmp(path, own) == 0
-		       ? (const char *)trap_params.program
-		       : path;
+	return !strcmp(path, "/proc/self/exe") || !strcmp(path, "/proc/thread-self/exe") ||
+	       !strcmp(path, own);
+}
+
+/* The launcher would take such a name for itself, too. */
+static const char *own_path(char room[PATH_MAX])
+{
+	ssize_t n = trap_params.program ? 0 : readlink("/proc/self/exe", room, PATH_MAX - 1);
+
+	room[n > 0 ? n : 0] = '\0';
+	return trap_params.program ? (const char *)trap_params.program : room;
 }
 
 int hook_execve(const char *path, char *const argv[], char *const envp[])
@@ -31,7 +36,8 @@ int hook_execve(const char *path, char *const argv[], char *const envp[])
 	const char *option;
 
 	adopt_settle_all();
-	path = exec_path(path);
+	if (exec_is_own(path))
+		path = own_path(__builtin_alloca(PATH_MAX));
 	option = launched_option(path, argv, envp);
 	if (option) {
 		void *room = __builtin_alloca(launched_room(argv));

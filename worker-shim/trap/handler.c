@@ -224,13 +224,13 @@ static void filter_names(void)
 	(void)add_filter(names, N(names), NULL, 0);
 }
 
-/* The name of its file, as far as there is room for it. */
+/* /proc/self/exe is the launcher: the name of the program, as far as there is room for it. */
 static long read_link(long nr, const long a[6], int at)
 {
-	const char *asked = (const char *)a[at], *path = exec_path(asked);
+	const char *path = (const char *)trap_params.program;
 	long changed[6] = { a[0], a[1], a[2], a[3] }, r;
 
-	if (path == asked)
+	if (!exec_is_own((const char *)a[at]))
 		return arch_call(nr, a);
 	/* The kernel has the last word on where may be written. */
 	changed[at + 2] = (long)strnlen(path, (size_t)a[at + 2]);

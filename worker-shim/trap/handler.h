@@ -3,9 +3,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include "params.h"
 
 extern struct trap_params trap_params;
 
-/* What @path is to a program that the launcher has loaded: its own file, if it asks for that. */
-const char *exec_path(const char *path);
+/* Whether @path is /proc/self/exe or the like. */
+bool exec_is_own(const char *path);
