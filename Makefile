@@ -324,9 +324,13 @@ $(BUILD)/worker: docs/examples/worker.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) -O2 $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
 
+# The broker, as the version before or after this one is.
+$(BUILD)/neighbour: $(BUILD)/obj/tests/harness/neighbour.o $(BROKER_OBJ) $(BUILD)/flags/LINK
+	$(call say,LD,$@)$(LINK) -Wl,--wrap=kept_add,--wrap=kept_next -o $@ $(filter %.o,$^)
+
 .PHONY: unit tests-build run check check-unit check-e2e check-apps bench fuzz fuzz-build torture soak takeover syscalls
 unit: $(UNIT_BIN) $(FUZZ_BIN)
-tests-build: all unit $(APP_BIN) $(STATIC_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/prices $(BUILD)/worker
+tests-build: all unit $(APP_BIN) $(STATIC_BIN) $(TOOL_BIN) $(BUILD)/demo $(BUILD)/neighbour $(BUILD)/prices $(BUILD)/worker
 
 JOBS ?= 4
 PROVE := prove --exec '' -j $(JOBS) --timer

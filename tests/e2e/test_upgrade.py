@@ -660,13 +660,50 @@ def both_at_once(broker):
     return message
 
 
+def beside_its_libraries(program, name):
+    """A copy in a directory of its own."""
+    build = os.path.dirname(broker_program())
+    os.mkdir(tmp(name))
+    for file in ("worker-shim", "libworker-shim.so", "libworker-inetd.so"):
+        shutil.copy(os.path.join(build, file), tmp(name))
+    return shutil.copy(os.path.join(build, program), tmp(name, "broker"))
+
+
+def serving(broker):
+    return [(w["worker"], w["pid"], w["moved"]) for w in workers(broker) if w["generation"] == 1]
+
+
+@test
+def neighbouring_versions_go_on_as_each_other():
+    """As tests/harness/neighbour.c says; back and forth, under load, and with a reload under way."""
+    for name in ("older", "newer"):
+        gate, release = Gate(name + ".gate"), Release()
+        broker = Broker(release.command(), workers=2, listen="{port}")
+        ask(broker, "pin 203.0.113.1 web.1")
+        release.deploy("%s\n%s" % (gate, GOOD))
+        load = Load(broker.port)
+        load.wait_answers(50)
+        before, pins = serving(broker), ask(broker, "pins")
+        programs = [beside_its_libraries("neighbour", name), broker_program()]
+        broker.hup()
+        broker.wait_event("worker-start", count=3)
+        for program in 5 * programs:
+            said = told(broker, "upgrade " + program)
+            assert "goes on with" in said and "of no use" not in said, said
+            assert os.readlink("/proc/%d/exe" % broker.main_pid) == os.path.realpath(program)
+            assert serving(broker) == before and ask(broker, "pins") == pins
+            load.wait_answers(50)
+        gate.open(2)
+        broker.wait_event("reload-done")
+        load.assert_clean()
+        assert balanced(broker)["accepted"] == load.summary["connections"], (name, load.summary)
+        broker.stop()
+
+
 @test
 def another_file_goes_on_from_where_it_is():
     broker = Broker(app("srv_poll"), workers=1)
-    os.mkdir(tmp("next"))
-    for name in ("broker", "worker-shim", "libworker-shim.so", "libworker-inetd.so"):
-        shutil.copy(os.path.join(os.path.dirname(broker_program()), name), tmp("next"))
-    next_program = os.path.join(tmp("next"), "broker")
+    next_program = beside_its_libraries("broker", "next")
     said = told(broker, "upgrade " + next_program)
     assert "goes on" in said, said
     assert os.readlink("/proc/%d/exe" % broker.main_pid) == os.path.realpath(next_program)
