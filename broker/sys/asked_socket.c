@@ -6,8 +6,6 @@
 
 /* Of the kernel's headers, where a libc may lack the name. */
 #define OPT_NETNS_COOKIE 71
-#define OPT_MINHOPCOUNT	 73
-#define PROTO_MPTCP	 262
 
 static const struct {
 	const char *text;
@@ -16,7 +14,7 @@ static const struct {
 	const char *needs;
 } options[ASKED_N] = {
 	[ASKED_MIN_TTL] = { "IP_MINTTL", IPPROTO_IP, IP_MINTTL, 0, NULL },
-	[ASKED_MIN_HOPS] = { "IPV6_MINHOPCOUNT", IPPROTO_IPV6, OPT_MINHOPCOUNT, 0, NULL },
+	[ASKED_MIN_HOPS] = { "IPV6_MINHOPCOUNT", IPPROTO_IPV6, IPV6_MINHOPCOUNT, 0, NULL },
 	/* One bit for both families. */
 	[ASKED_TRANSPARENT] = { "IP_TRANSPARENT", IPPROTO_IP, IP_TRANSPARENT, 0, "CAP_NET_RAW" },
 	[ASKED_MARK] = { "SO_MARK", SOL_SOCKET, SO_MARK, 0, "CAP_NET_ADMIN" },
@@ -46,7 +44,7 @@ static bool is_tcp(int fd)
 
 	return (domain == AF_INET || domain == AF_INET6) &&
 	       get_int(fd, SOL_SOCKET, SO_PROTOCOL, &protocol) &&
-	       (protocol == IPPROTO_TCP || protocol == PROTO_MPTCP);
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 /* 0 on kernels that do not know: then all look alike. */

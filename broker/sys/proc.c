@@ -7,10 +7,6 @@
 #include <sys/syscall.h>
 #include "base/fd.h"
 
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
-#endif
-
 void pid_set_deinit(struct pid_set *set)
 {
 	free(set->pids);

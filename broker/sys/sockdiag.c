@@ -10,9 +10,6 @@
  * The kernel's ABI (linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h), spelled out:
  * musl's compiler wrapper sees no kernel headers.
  */
-#ifndef AF_NETLINK
-#define AF_NETLINK 16
-#endif
 #define NETLINK_SOCK_DIAG      4
 #define TCPDIAG_GETSOCK	       18
 #define SOCK_DIAG_BY_FAMILY    20

@@ -55,10 +55,8 @@ void spawn_close_from(int first)
 	struct dirent *e;
 	DIR *dir;
 
-#ifdef SYS_close_range
 	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
 		return;
-#endif
 	/* A filter forbids it. The limit may be a million: only what is there is closed. */
 	dir = opendir("/proc/self/fd");
 	while (dir && (e = readdir(dir)))

@@ -348,9 +348,6 @@ void tcp_remove_filter(int fd)
 /* Of linux/sock_diag.h, which not every libc comes with. */
 #define MEMINFO_DROPS 8
 #define MEMINFO_VARS  9
-#ifndef SO_MEMINFO
-#define SO_MEMINFO 55
-#endif
 
 void tcp_count(int fd, struct metrics_listener *ret)
 {

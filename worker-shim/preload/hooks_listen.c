@@ -11,14 +11,13 @@
 #define MAX_ITEMS  128
 #define MAX_COPIES 64
 
-#define PROTO_MPTCP 262 /* IPPROTO_MPTCP: newer runtimes ask for it by default */
-
+/* Or MPTCP, which newer runtimes ask for by default. */
 static bool is_tcp(int fd)
 {
 	int protocol = real_int_option(fd, SOL_SOCKET, SO_PROTOCOL);
 
 	return real_int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
-	       (protocol == IPPROTO_TCP || protocol == PROTO_MPTCP);
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 static bool is_shared_udp(int fd)

@@ -1,17 +1,14 @@
 /*
  * hooks_name.c - what a socket says of itself: names and options.
  */
+#include <netinet/tcp.h>
 #include "hooks.h"
 #include "moved.h"
 #include "shim.h"
 #include "slot.h"
 
-/* Where a libc lacks the names; the values are the same on every 64-bit Linux. */
+/* Where a libc lacks the name; the value is the same on every 64-bit Linux. */
 #define OPT_RCVTIMEO_NEW 66
-#define OPT_TCP_INFO	 11
-/* The first byte of struct tcp_info. */
-#define STATE_ESTABLISHED 1
-#define STATE_LISTEN	  10
 
 /* Gives the app a name as the kernel does. */
 static int give(const struct sockaddr_storage *name, socklen_t full, struct sockaddr *addr,
@@ -157,8 +154,8 @@ static int moved_option(int fd, int level, int name, void *value, socklen_t *len
 		return r;
 	errno = saved;
 	memset(value, 0, *len);
-	if (level == IPPROTO_TCP && name == OPT_TCP_INFO && *len > 0)
-		*(unsigned char *)value = STATE_ESTABLISHED;
+	if (level == IPPROTO_TCP && name == TCP_INFO && *len > 0)
+		*(unsigned char *)value = TCP_ESTABLISHED; /* tcpi_state */
 	return 0;
 }
 
@@ -183,8 +180,8 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 		memcpy(value, &listening, *len < sizeof(int) ? *len : sizeof(int));
 	}
-	if (level == IPPROTO_TCP && name == OPT_TCP_INFO && *len > 0)
-		*(unsigned char *)value = STATE_LISTEN;
+	if (level == IPPROTO_TCP && name == TCP_INFO && *len > 0)
+		*(unsigned char *)value = TCP_LISTEN; /* tcpi_state */
 	return r;
 }
 

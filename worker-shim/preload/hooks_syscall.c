@@ -53,8 +53,6 @@ int hook_ioctl(int fd, unsigned long request, ...)
 /* --- syscall() ---------------------------------------------------------------------------------
  */
 
-#define NR_IO_URING_SETUP 425 /* the same on every architecture; musl has no name for it */
-
 #define CALL(name, ...)                                                                            \
 	case SYS_##name:                                                                           \
 		return hook_##name(__VA_ARGS__);
@@ -92,7 +90,7 @@ static long call(long nr, const long *a)
 	CALL(shutdown, fd, i1)
 	CALL(ioctl, fd, (unsigned long)a[1], p2)
 	/* clang-format on */
-	case NR_IO_URING_SETUP:
+	case SYS_io_uring_setup:
 		return refuse(ENOSYS);
 	case SYS_read:
 	case SYS_readv:

@@ -4,9 +4,6 @@
 #include "real.h"
 #include "slot.h"
 
-#define OPT_GET_FILTER 26
-#define OPT_ATTACH_BPF 50
-
 /*
  * Numbers where a libc may lack the name. The inherited ones were tried on Linux 6.18: each is
  * inherited, and each can be set again by an unprivileged process. Not here: SO_PRIORITY, which is
@@ -60,8 +57,8 @@ static const struct socket_option table[] = {
 	{ IPPROTO_TCP, 9 /* TCP_DEFER_ACCEPT */, OPTION_KEPT, NULL },
 	{ IPPROTO_TCP, 23 /* TCP_FASTOPEN */, OPTION_KEPT, NULL },
 
-	{ SOL_SOCKET, OPT_GET_FILTER, OPTION_UNKEPT, "SO_ATTACH_FILTER" },
-	{ SOL_SOCKET, OPT_ATTACH_BPF, OPTION_UNKEPT, "SO_ATTACH_BPF" },
+	{ SOL_SOCKET, SO_GET_FILTER, OPTION_UNKEPT, "SO_ATTACH_FILTER" },
+	{ SOL_SOCKET, SO_ATTACH_BPF, OPTION_UNKEPT, "SO_ATTACH_BPF" },
 	{ SOL_SOCKET, 51, OPTION_UNKEPT, "SO_ATTACH_REUSEPORT_CBPF" },
 	{ SOL_SOCKET, 52, OPTION_UNKEPT, "SO_ATTACH_REUSEPORT_EBPF" },
 	{ IPPROTO_TCP, 14, OPTION_UNKEPT, "TCP_MD5SIG" },
@@ -98,8 +95,8 @@ void option_note(int fd, const struct socket_option *option)
 	_keep_errno_ int saved = errno;
 
 	/* A filter can be detached again, and read. */
-	if (option->kind == OPTION_UNKEPT && option->name != OPT_GET_FILTER &&
-	    option->name != OPT_ATTACH_BPF)
+	if (option->kind == OPTION_UNKEPT && option->name != SO_GET_FILTER &&
+	    option->name != SO_ATTACH_BPF)
 		atomic_store(&notes[atomic_fetch_add(&n_notes, 1) % NOTES],
 			     slot_socket_ino(fd) << 8 | (uint64_t)(option - table));
 }
@@ -111,9 +108,9 @@ static int filter_option(int fd)
 	socklen_t n = 0;
 
 	/* What is no classic filter cannot be read. */
-	if (real.getsockopt(fd, SOL_SOCKET, OPT_GET_FILTER, NULL, &n) < 0)
-		return errno == EACCES ? OPT_ATTACH_BPF : 0;
-	return n > 0 && !bound_read(fd, &unused) ? OPT_GET_FILTER : 0;
+	if (real.getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &n) < 0)
+		return errno == EACCES ? SO_ATTACH_BPF : 0;
+	return n > 0 && !bound_read(fd, &unused) ? SO_GET_FILTER : 0;
 }
 
 const char *option_unkept(int fd)
