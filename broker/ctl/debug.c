@@ -243,8 +243,23 @@ static int find_command(const struct debug *d, char ***ret, struct strbuf *error
 	return -EPERM;
 }
 
+/* What worker-shim has loaded, which the kernel takes for worker-shim; NULL: it was executed. */
+static const char *loaded_program(pid_t pid, char *text, size_t size)
+{
+	char *path = NULL;
+
+	if (proc_read_link(pid, "exe", text, size) > 0 &&
+	    !strncmp(words_base(text), "worker-shim", strlen("worker-shim")) &&
+	    proc_read(pid, "maps", text, size) > 0)
+		path = strchr(text, '/'); /* the lowest */
+	if (path)
+		path[strcspn(path, "\n")] = '\0';
+	return path;
+}
+
 static enum ctl_exit start(struct debug *d)
 {
+	char text[2 * PATH_MAX];
 	int64_t pid = json_doc_number(d->held, "pid");
 	char *const *words = d->ctl->request.rest;
 	char **own = NULL, **tool = NULL;
@@ -260,8 +275,8 @@ static enum ctl_exit start(struct debug *d)
 	if (!words || !words[0])
 		r = find_command(d, &own, &error);
 	if (r == 0)
-		r = debugger_build(own ? own : words, pid, proc_status((pid_t)pid).filtered, &tool,
-				   &error);
+		r = debugger_build(own ? own : words, pid, proc_status((pid_t)pid).filtered,
+				   loaded_program((pid_t)pid, text, sizeof(text)), &tool, &error);
 	strlist_free(own);
 	if (!tool) {
 		out_error("%s", error.len ? error.text : strerror(-r));

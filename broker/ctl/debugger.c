@@ -1,6 +1,7 @@
 #include "debugger.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include "base/words.h"
 
 #define PLACE "{pid}"
@@ -22,7 +23,28 @@ static void add(struct line *line, const char *word)
 		line->error = text.cut ? -E2BIG : strlist_append(&line->words, text.text);
 }
 
-int debugger_build(char *const *words, int64_t pid, bool filtered, char ***ret,
+/* What the kernel does not tell @tool, or tells wrongly. */
+static void add_facts(struct line *line, const char *tool, bool filtered, const char *program)
+{
+	STRBUF(file, PATH_MAX + 16);
+
+	if (program && !strcmp(tool, "gdb")) {
+		strbuf_addf(&file, "file '%s'", program);
+		add(line, "-iex");
+		add(line, "set exec-file-mismatch off");
+		add(line, "-iex");
+		add(line, file.text);
+	}
+	if (filtered && !strcmp(tool, "gdb")) {
+		add(line, "-ex");
+		add(line, "handle SIGSYS nostop noprint pass");
+	} else if (filtered && !strcmp(tool, "lldb")) {
+		add(line, "-o");
+		add(line, "process handle -s false -n false -p true SIGSYS");
+	}
+}
+
+int debugger_build(char *const *words, int64_t pid, bool filtered, const char *program, char ***ret,
 		   struct strbuf *error)
 {
 	const char *tool = words && words[0] ? words_base(words[0]) : "";
@@ -50,13 +72,7 @@ int debugger_build(char *const *words, int64_t pid, bool filtered, char ***ret,
 				   "gdbserver needs HOST:PORT to listen on, such as "
 				   "127.0.0.1:2345");
 	add(&line, *words++);
-	if (filtered && !strcmp(tool, "gdb")) {
-		add(&line, "-ex");
-		add(&line, "handle SIGSYS nostop noprint pass");
-	} else if (filtered && !strcmp(tool, "lldb")) {
-		add(&line, "-o");
-		add(&line, "process handle -s false -n false -p true SIGSYS");
-	}
+	add_facts(&line, tool, filtered, program);
 	/* gdbserver [OPTION]... --attach HOST:PORT PID */
 	if (!placed && gdbserver && !attach)
 		add(&line, "--attach");

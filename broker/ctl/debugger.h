@@ -10,9 +10,9 @@
  * in them becomes @pid. If there is none, the process id goes where the tool wants it: for perf
  * after its subcommand, for gdbserver after HOST:PORT, for all others at the end as -p PID.
  * @filtered: its system calls may be trapped by signals (backend = trap), at which a debugger shall
- * not stop. 0, with
+ * not stop. @program: its file, if the kernel takes another one for it; or NULL. 0, with
  * *@ret the caller's, see strlist_free(); -EINVAL: @error says why this tool cannot attach and what
  * to do instead; -E2BIG: a word is too long; -ENOMEM.
  */
-int debugger_build(char *const *words, int64_t pid, bool filtered, char ***ret,
+int debugger_build(char *const *words, int64_t pid, bool filtered, const char *program, char ***ret,
 		   struct strbuf *error);

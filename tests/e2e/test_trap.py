@@ -386,11 +386,15 @@ def reloads_and_kills_lose_only_what_go_workers_had():
 @test
 def gdb_debugs_a_trapped_program_and_stops_at_no_trap():
     tools.need("gdb")
-    broker = trapped("srv_blocking")
+    for options in HOW.values():
+        gdb_debugs(trapped("srv_blocking", **options()))
+
+
+def gdb_debugs(broker):
     gdb = tools.Tool(*tools.debug(broker, "web.0", "--from", "127.0.0.1"), "gdb", "-q", "-nx")
     gdb.expect(r"\(gdb\)")
     gdb.say("break app_serve")
-    gdb.expect("Breakpoint 1")
+    gdb.expect("Breakpoint 1 at .*srv_blocking.c|Breakpoint 1 at .*app.h")
     gdb.say("continue")
     gdb.expect("Continuing")
     sock = connect(broker.port)

@@ -7,6 +7,7 @@
 
 static char built[4096], reason[512];
 static bool filtered; /* the process */
+static const char *program;
 
 static int build(const char *typed)
 {
@@ -21,7 +22,7 @@ static int build(const char *typed)
 			words[n++] = word;
 	strbuf_init(&error, reason, sizeof(reason));
 	words[n] = NULL;
-	r = debugger_build(words, 812, filtered, &line, &error);
+	r = debugger_build(words, 812, filtered, program, &line, &error);
 	built[0] = '\0';
 	if (r < 0)
 		return r;
@@ -72,6 +73,16 @@ TEST(a_debugger_passes_the_signal_of_a_trapped_call)
 	filtered = false;
 }
 
+TEST(gdb_is_told_the_file_that_the_kernel_does_not_know)
+{
+	program = "/srv/a b";
+	CHECK_EQ(build("gdb -q"), 0);
+	CHECK_STR(built, "gdb -iex set exec-file-mismatch off -iex file '/srv/a b' -q -p 812");
+	CHECK_EQ(build("strace"), 0);
+	CHECK_STR(built, "strace -p 812");
+	program = NULL;
+}
+
 TEST(a_tool_that_cannot_attach_is_refused_with_a_way_out)
 {
 	CHECK_EQ(build("rr record"), -EINVAL);
@@ -91,9 +102,9 @@ TEST(words_are_bounded)
 
 	memset(long_word, 'x', sizeof(long_word));
 	long_word[sizeof(long_word) - 1] = '\0';
-	CHECK_EQ(debugger_build(words, 812, false, &line, &error), -E2BIG);
+	CHECK_EQ(debugger_build(words, 812, false, NULL, &line, &error), -E2BIG);
 	CHECK(!line);
-	CHECK_EQ(debugger_build(NULL, 812, false, &line, &error), -EINVAL);
+	CHECK_EQ(debugger_build(NULL, 812, false, NULL, &line, &error), -EINVAL);
 }
 
 TAP_MAIN()

@@ -97,11 +97,12 @@ static bool load_file(const char *path, uint64_t hint, struct image *ret, uint64
 				     path);
 	if (map_image(fd, ret, hint, ret_moved))
 		return true;
-	return errno == EEXIST ? reason_refuse("%s cannot be loaded, as worker-shim itself is at "
-					       "its address: use a worker-shim without a fixed "
-					       "address (static-pie), or allow ptrace(2)",
-					       path)
-			       : reason_refuse("%s cannot be loaded: %s", path, strerror(errno));
+	return errno == EEXIST
+		       ? reason_refuse("%s cannot be loaded, as worker-shim itself is at "
+				       "its address: build worker-shim without STATIC=1, or "
+				       "allow ptrace(2)",
+				       path)
+		       : reason_refuse("%s cannot be loaded: %s", path, strerror(errno));
 }
 
 /* --- what execve(2) would not leave ------------------------------------------------------------
