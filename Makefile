@@ -285,7 +285,7 @@ $(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 
 # Programs that load no library: their system calls are trapped.
 STATIC_BIN := $(addprefix $(BUILD)/apps/static/,srv_blocking srv_epoll_before_listen srv_prefork srv_raw srv_relay \
-	srv_relay_pie srv_threads)
+	srv_relay_pie srv_threads srv_wild)
 
 $(BUILD)/apps/static/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)

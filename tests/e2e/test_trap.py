@@ -383,6 +383,30 @@ def reloads_and_kills_lose_only_what_go_workers_had():
     loses_only_what_killed_workers_had(go())
 
 
+def add_wild(deed):
+    def harms_itself():
+        for options in HOW.values():
+            broker = Broker([static("srv_wild"), "{port}", deed], workers=2, stall_timeout="1m", **options())
+            good, wild = broker.worker_pid("web.0"), broker.worker_pid("web.1")
+            assert who_answers(broker.port) == {good, wild}
+            mark = broker.mark()
+            with broker.same_fds():
+                proc.send_signal(wild, signal.SIGUSR1)
+                load = Load(broker.port, total=200)
+                load.wait_end()
+                assert broker.wait_event("worker-exit", pid=wild)["how"] == "signal 11"
+                broker.wait_event("worker-ready", since=mark, worker="web.1")
+                assert load.summary["failed"] <= 1, load.complaints()  # what it had in hand
+            assert not broker.events("worker-exit", pid=good) and good in who_answers(broker.port)
+            broker.stop()
+
+    add_test("a_program_that_harms_its_code_harms_itself_%s" % deed, harms_itself)
+
+
+for deed in ("unmap", "text", "data"):
+    add_wild(deed)
+
+
 @test
 def gdb_debugs_a_trapped_program_and_stops_at_no_trap():
     tools.need("gdb")
