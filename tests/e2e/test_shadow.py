@@ -118,6 +118,30 @@ def a_worker_that_was_about_to_get_its_channel_or_just_has_is_ready_with_the_nex
         broker.stop()
 
 
+DATAGRAMS = """exec python3 -c 'import socket
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", %d))
+while True:
+    s.sendto(*s.recvfrom(100))'"""
+
+
+@test
+def nor_is_one_lost_that_was_about_to_get_its_socket_for_datagrams():
+    gate, port = Gate(), free_port()
+    for made in (False, True):
+        broker = Broker(Release("%s\n%s" % (gate, DATAGRAMS % port)).command(), workers=1, wait_ready=False, udp="yes")
+        broker.wait_event("worker-start")
+        killed_as_it_sends(broker, made, gate.open)
+        gate.open()  # for another one, if this one gets no answer
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.settimeout(30)
+            client.sendto(b"hello", ("127.0.0.1", port))
+            assert client.recv(100) == b"hello"
+        wait_until(lambda: workers(broker)[0]["state"] == "ready")
+        assert len(broker.events("worker-start")) == 1 or not made
+        broker.stop()
+
+
 @test
 def one_that_was_taken_back_is_answered_once_though_the_broker_ends_as_it_gives_it_away():
     for made in (False, True):
