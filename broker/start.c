@@ -162,7 +162,7 @@ static int drop_rights(struct run *run, struct strbuf *error)
 	if (r < 0)
 		return r;
 	/* For the program that an upgrade executes. */
-	(void)rights_inherit(RIGHT_NET_BIND_SERVICE);
+	rights_inherit(RIGHT_NET_BIND_SERVICE);
 	r = rights.gain ? 0 : rights_gain_none(RIGHT_NET_RAW);
 	if (r < 0)
 		return strbuf_fail(error, r, "cannot set no_new_privs: %m");

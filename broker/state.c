@@ -160,11 +160,11 @@ int state_execute(const struct run *run, const char *program, int fd, bool rescu
 			keep_clients();
 		(void)scheduler_set_batch(false);
 		if (geteuid() != 0)
-			(void)rights_pass_on(true);
+			rights_pass_on(true);
 		execve(program, argv, environ);
 		r = -errno;
 	}
-	(void)rights_pass_on(false);
+	rights_pass_on(false);
 	(void)set_descriptors(fd, false);
 	return r;
 }

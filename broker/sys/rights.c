@@ -38,25 +38,23 @@ int rights_reduce(uint64_t keep)
 	return syscall(SYS_capset, version_and_pid, sets) < 0 ? -errno : 0;
 }
 
-int rights_inherit(uint64_t inherit)
+void rights_inherit(uint64_t inherit)
 {
 	uint32_t version_and_pid[] = { 0x20080522, 0 }, sets[2][SETS];
 
 	if (syscall(SYS_capget, version_and_pid, sets) < 0)
-		return -errno;
+		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
 		sets[i][INHERITABLE] = sets[i][PERMITTED] & (uint32_t)(inherit >> 32 * i);
-	return syscall(SYS_capset, version_and_pid, sets) < 0 ? -errno : 0;
+	(void)syscall(SYS_capset, version_and_pid, sets);
 }
 
-int rights_pass_on(bool on)
+void rights_pass_on(bool on)
 {
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return -errno;
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	/* What may not be passed on is refused, and stays behind. */
 	for (unsigned cap = 0; on && cap < 64; cap++)
 		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
-	return 0;
 }
 
 int rights_gain_none(uint64_t bound)

@@ -34,12 +34,12 @@ int rights_gain_none(uint64_t bound);
 
 /*
  * Of the capabilities that this process has, those in @inherit are inheritable, to be passed on. To
- * be called before rights_gain_none(), but for none. 0 or -errno.
+ * be called before rights_gain_none(), but for none. If the kernel refuses, nothing changes.
  */
-int rights_inherit(uint64_t inherit);
+void rights_inherit(uint64_t inherit);
 
-/* Whether a program that we execute has the inheritable ones without being root. 0 or -errno. */
-int rights_pass_on(bool on);
+/* Whether a program that we execute has the inheritable ones without being root. */
+void rights_pass_on(bool on);
 
 /*
  * From now on only root (CAP_SYS_PTRACE) can trace this process, read its memory or take its

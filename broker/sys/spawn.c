@@ -171,7 +171,7 @@ static int refuse_gain(const struct spawn_request *req)
 	bool as_root = (req->ids && req->ids->change ? req->ids->uid : geteuid()) == 0;
 	bool gain = req->gain == GAIN_YES;
 
-	(void)rights_inherit(0);
+	rights_inherit(0);
 	if (gain && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return -EPERM;
 	for (size_t i = 0; req->gain == GAIN_AUTO && req->commands[i]; i++)

@@ -118,18 +118,18 @@ TEST(the_kernel_writes_what_we_read)
 		CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &event), 0);
 	}
 	file = fdinfo_open_items(ep);
-	CHECK_EQ(fdinfo_each_item(file, &look), 0);
+	fdinfo_each_item(file, &look);
 	CHECK_EQ(found.n, MANY);
 	CHECK_EQ(found.sum, want);
 	/* Again, from its beginning, and only some. */
 	CHECK_EQ(lseek(file, 0, SEEK_SET), 0);
 	look.wants = is_even;
-	CHECK_EQ(fdinfo_each_item(file, &look), 0);
+	fdinfo_each_item(file, &look);
 	CHECK(n_even > 0 && n_even < MANY);
 	CHECK_EQ(found.n, MANY + n_even);
 	close(file);
 	file = fdinfo_open_items(sock);
-	CHECK_EQ(fdinfo_each_item(file, &look), 0); /* no epoll: no items */
+	fdinfo_each_item(file, &look); /* no epoll: no items */
 	CHECK_EQ(found.n, MANY + n_even);
 	CHECK(fdinfo_end() > fds[MANY - 1] && fdinfo_end() > file);
 	close(file);

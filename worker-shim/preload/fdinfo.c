@@ -114,7 +114,7 @@ static void read_line(const char *line, const struct fdinfo_look *look)
 		look->fn(&item, look->arg);
 }
 
-int fdinfo_each_item(int file, const struct fdinfo_look *look)
+void fdinfo_each_item(int file, const struct fdinfo_look *look)
 {
 	/* A line is longer than any of fdinfo; what does not fit is skipped to the next newline. */
 	char chunk[4096], line[256];
@@ -126,10 +126,8 @@ int fdinfo_each_item(int file, const struct fdinfo_look *look)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
+		if (n <= 0)
+			return;
 		while (at < end) {
 			const char *eol = memchr(at, '\n', (size_t)(end - at));
 			size_t some = (size_t)((eol ? eol : end) - at);

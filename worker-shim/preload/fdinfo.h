@@ -48,5 +48,5 @@ struct fdinfo_look {
 /* The file that says them; -1 with errno. */
 int fdinfo_open_items(int epfd);
 
-/* Walks them, from where @file is read. 0, also if it is no epoll instance, or -errno. */
-int fdinfo_each_item(int file, const struct fdinfo_look *look);
+/* Walks them, from where @file is read. There are none if it is no epoll instance. */
+void fdinfo_each_item(int file, const struct fdinfo_look *look);

@@ -223,7 +223,7 @@ static void collect_fd(int fd, void *arg)
 		const struct fdinfo_look look = { .epfd = fd, .fn = collect_item, .arg = swap };
 		_cleanup_real_fd_ int file = fdinfo_open_items(fd);
 
-		(void)fdinfo_each_item(file, &look);
+		fdinfo_each_item(file, &look);
 	}
 }
 

@@ -250,12 +250,12 @@ static void look_at_set(size_t i)
 	found.n_items = 0;
 	if (found.kept[i] && is_file_of(found.kept[i], look.epfd)) {
 		(void)lseek(found.kept[i], 0, SEEK_SET);
-		(void)fdinfo_each_item(found.kept[i], &look);
+		fdinfo_each_item(found.kept[i], &look);
 		return;
 	}
 	forget_file(i);
 	file = fdinfo_open_items(look.epfd);
-	(void)fdinfo_each_item(file, &look);
+	fdinfo_each_item(file, &look);
 	if (found.n_items < MOVED_MANY || !is_file_of(file, look.epfd))
 		return;
 	found.slow = true;
