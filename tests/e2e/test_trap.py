@@ -114,14 +114,17 @@ def signals_descriptors_and_helpers_work_in_a_static_program():
 def as_another_user():
     if os.geteuid() != 0:
         skip("needs root")
-    broker = trapped("srv_raw", user="nobody")
-    assert len(set(who_answers(broker.port))) == 2
-    pid = broker.worker_pid()
-    with open("/proc/%d/status" % pid) as f:
-        text = f.read()
-    assert re.search(r"^NoNewPrivs:\s*1$", text, re.M) and re.search(r"^Seccomp:\s*2$", text, re.M), text
-    broker.stop()
-    assert http_get(go(user="nobody").port, "/helper").body == "helped <nil>; 42\n <nil>"
+    for options in HOW.values():
+        broker = trapped("srv_raw", user="nobody", **options())
+        assert len(set(who_answers(broker.port))) == 2
+        pid = broker.worker_pid()
+        with open("/proc/%d/status" % pid) as f:
+            text = f.read()
+        assert re.search(r"^NoNewPrivs:\s*1$", text, re.M) and re.search(r"^Seccomp:\s*2$", text, re.M), text
+        broker.stop()
+        broker = go(user="nobody", **options())
+        assert http_get(broker.port, "/helper").body == "helped <nil>; 42\n <nil>"
+        broker.stop()
 
 
 @test

@@ -22,13 +22,13 @@ bool exec_is_own(const char *path)
 	       !strcmp(path, own);
 }
 
-/* The launcher would take such a name for itself, too. */
+/* The launcher would take such a name for itself. */
 static const char *own_path(char room[PATH_MAX])
 {
-	ssize_t n = trap_params.program ? 0 : readlink("/proc/self/exe", room, PATH_MAX - 1);
+	ssize_t n = readlink("/proc/self/exe", room, PATH_MAX - 1);
 
 	room[n > 0 ? n : 0] = '\0';
-	return trap_params.program ? (const char *)trap_params.program : room;
+	return room;
 }
 
 int hook_execve(const char *path, char *const argv[], char *const envp[])

@@ -243,11 +243,15 @@ static long read_link(long nr, const long a[6], int at)
 
 /* --- the handler ------------------------------------------------------------------------- */
 
-static long answer(long nr, const long a[6], ucontext_t *uc)
+static long answer(long nr, long a[6], ucontext_t *uc)
 {
 	long r;
 
 	switch (nr) {
+	case SYS_execve:
+		if (trap_params.program && exec_is_own((const char *)a[0]))
+			a[0] = (long)trap_params.program;
+		break;
 	case SYS_rt_sigaction:
 		return change_action(a);
 	case SYS_rt_sigprocmask:
