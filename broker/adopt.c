@@ -208,9 +208,9 @@ static int adopt_one(struct run *run, enum kept_kind kind, const void *record, s
 		return events_adopt(&run->events, record, size);
 	if (kind == KEPT_LOG && !run->trial)
 		log_adopt_text(record, size);
-	/* These are answered at once. */
-	if (kind == KEPT_GREETING && !run->trial)
-		(void)rendezvous_adopt(&run->rendezvous, record);
+	/* These are answered at once, unless they have gone. */
+	if (kind == KEPT_GREETING && !run->trial && !rendezvous_adopt(&run->rendezvous, record))
+		(void)close(((const struct kept_greeting *)record)->fd);
 	if (kind >= KEPT_CLIENT && kind < KEPT_FDS && !run->trial)
 		return control_adopt(&run->control, kind, record, size);
 	return 0;
