@@ -331,9 +331,11 @@ int main(int argc, char **argv)
 		return (int)reason.code;
 	}
 	if (good && options.check) {
-		(void)printf("%s: %s%s: backend %s\n", program.binary,
+		(void)printf("%s: %s%s: backend %s%s%s\n", program.binary,
 			     *program.elf.interp ? "dynamic, interpreter " : "static",
-			     program.elf.interp, backends[options.backend]);
+			     program.elf.interp, backends[options.backend],
+			     forbidden ? ", loaded as nobody may trace it: " : "",
+			     forbidden ? forbidden : "");
 		return LAUNCH_GOOD;
 	}
 	if (good)
