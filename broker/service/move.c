@@ -267,7 +267,11 @@ static void count_idle(struct channel *c)
 static bool take_next(struct mover *m)
 {
 	struct broker *b = m->relay.broker;
-	struct relay_moved_message moved;
+	union {
+		struct relay_moved_message m;
+		char words[256]; /* its standard output and error are this socket, too */
+	} said;
+	const struct relay_moved_message *moved = &said.m;
 	struct pair_message got;
 	int room = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
 	ssize_t n;
@@ -279,20 +283,22 @@ static bool take_next(struct mover *m)
 		return false;
 	}
 	fd_closep(&room);
-	n = pair_receive_any(m->fd, &moved, sizeof(moved), MSG_DONTWAIT, &got);
+	n = pair_receive_any(m->fd, &said, sizeof(said), MSG_DONTWAIT, &got);
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		close_relay(m);
 	if (n <= 0)
 		return false;
-	if (n == sizeof(moved)) {
-		m->n_conns = moved.n_conns;
-		if (moved.what == RELAY_SAYS_MOVED && got.fd >= 0)
-			take(b, moved.n, &got.fd);
-		else if (moved.what == RELAY_SAYS_IDLE)
-			count_idle(returned_from(b, moved.n));
+	if (n == sizeof(*moved) && moved->what <= RELAY_SAYS_DONE) {
+		m->n_conns = moved->n_conns;
+		if (moved->what == RELAY_SAYS_MOVED && got.fd >= 0)
+			take(b, moved->n, &got.fd);
+		else if (moved->what == RELAY_SAYS_IDLE)
+			count_idle(returned_from(b, moved->n));
 		/* It ends, unless another seat is on its way. */
-		else if (moved.what == RELAY_SAYS_DONE && moved.n >= m->n_seats)
+		else if (moved->what == RELAY_SAYS_DONE && moved->n >= m->n_seats)
 			(void)shutdown(m->fd, SHUT_WR);
+	} else {
+		relay_wrote(&m->relay, said.words, (size_t)n);
 	}
 	fd_closep(&got.fd);
 	return true;

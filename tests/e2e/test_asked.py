@@ -13,7 +13,6 @@ from harness import *
 private_namespaces()
 
 SOL, TCP, IP, IP6 = socket.SOL_SOCKET, socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.IPPROTO_IPV6
-PIDFD_GETFD = 438
 DEVICE = (SOL, socket.SO_BINDTODEVICE, b"mgmt0\0")
 DEFER = (TCP, socket.TCP_DEFER_ACCEPT, 30)
 
@@ -72,25 +71,19 @@ def mgmt0():
 
 def listener_of(broker, port=None):
     """A copy of the broker's listener."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    pidfd = os.pidfd_open(broker.main_pid)
-    try:
-        for fd in faults.open_descriptors(broker.main_pid):
-            copy = libc.syscall(PIDFD_GETFD, pidfd, fd, 0)
-            if copy < 0:
-                continue
-            try:
-                sock = socket.socket(fileno=copy)
-            except OSError:
-                os.close(copy)
-                continue
-            if sock.family in (socket.AF_INET, socket.AF_INET6) and (
-                    sock.getsockopt(SOL, socket.SO_ACCEPTCONN) and
-                    sock.getsockname()[1] == (port or broker.port)):
-                return sock
-            sock.close()
-    finally:
-        os.close(pidfd)
+    for fd in faults.open_descriptors(broker.main_pid):
+        copy = faults.copy_descriptor(broker.main_pid, fd)
+        if copy < 0:
+            continue
+        try:
+            sock = socket.socket(fileno=copy)
+        except OSError:
+            os.close(copy)
+            continue
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and (
+                sock.getsockopt(SOL, socket.SO_ACCEPTCONN) and sock.getsockname()[1] == (port or broker.port)):
+            return sock
+        sock.close()
     raise AssertionError("the broker has no such listener")
 
 

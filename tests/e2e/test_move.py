@@ -18,7 +18,7 @@ import time
 
 from harness import *
 from lib import shadow
-from lib.faults import Strace
+from lib.faults import Strace, copy_descriptor
 from lib.keepalive import KeepAlive
 from lib.metrics import Page
 from lib.steering import ask, workers
@@ -429,6 +429,11 @@ def a_killed_relay_costs_its_connections_and_no_others():
     wait_until(lambda: limits(relay) == limits(broker.events("broker-start")[0]["broker_pid"]))
     new = Plain(broker)
     assert plain.ask() in old
+    # What it writes as text are words, even with the length of a message.
+    words = copy_descriptor(relay, 2)
+    os.write(words, b"sixteen bytes it")
+    os.close(words)
+    broker.wait_event("relay", level="warn", message="the relay: sixteen bytes it")
     os.kill(relay, signal.SIGKILL)
     assert plain.file.read() == b""
     broker.wait_event("relay", status=9, lost=1)
