@@ -189,18 +189,9 @@ def port_0_and_raw_calls_are_told_apart():
     message = explained(relay("any"))
     assert "past the broker, on 127.0.0.1:" in message, message
     assert "the app asked for port 0: give it a port" in message, message
-    # Not one that the kernel might choose.
-    port = next(p for p in range(20000, 32000) if not connects(p))
+    port = free_port()
     message = past(explained(app("srv_relay", port, "raw")), "127.0.0.1:%d" % port)
     assert "it makes system calls of its own" in message, message
-
-
-def connects(port):
-    try:
-        connect(port).close()
-    except OSError:
-        return False
-    return True
 
 
 @test
