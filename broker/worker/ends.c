@@ -173,9 +173,10 @@ static void look_at_child(struct worker *w, pid_t pid)
 
 	if (pid_set_has(&w->terms->broker->started, pid))
 		return;
-	owns = pid_set_has(&w->kin, pid) ? PROC_YES : owns_child(w, pid);
-	if (owns == PROC_YES && w->kin.n && proc_stat(pid).state == 'Z')
-		owns = PROC_NO;
+	if (!pid_set_has(&w->kin, pid))
+		owns = owns_child(w, pid);
+	else
+		owns = proc_stat(pid).state == 'Z' ? PROC_NO : PROC_YES;
 	if (owns != PROC_YES) {
 		l->unseen = l->unseen || owns == PROC_UNKNOWN;
 		l->ending = l->ending || proc_stat(pid).ending;
@@ -185,7 +186,7 @@ static void look_at_child(struct worker *w, pid_t pid)
 	}
 }
 
-static void kin_look_end(struct kin_look *l)
+void kin_look_end(struct kin_look *l)
 {
 	pid_set_deinit(&l->children);
 	pid_set_deinit(&l->kin);

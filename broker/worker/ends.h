@@ -25,3 +25,5 @@ void worker_watch_alone(struct worker *w);
 
 /* A child that was not a main process has ended: if main is gone, what is left of @w? */
 void worker_look_for_kin(struct worker *w);
+
+void kin_look_end(struct kin_look *l); /* at any time. Then all zero */

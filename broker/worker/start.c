@@ -62,8 +62,7 @@ void worker_free(struct worker *w)
 	worker_output_deinit(w);
 	worker_check_deinit(w);
 	pid_set_deinit(&w->kin);
-	pid_set_deinit(&w->kin_look.kin);
-	pid_set_deinit(&w->kin_look.children);
+	kin_look_end(&w->kin_look);
 	list_remove(&w->link);
 	service_conf_unref(w->conf);
 	free(w);
