@@ -5,7 +5,7 @@
 
 #define ADDRESS_MAX (1ull << 56) /* no machine has more */
 
-static uint64_t up(uint64_t n, uint64_t page)
+uint64_t image_up(uint64_t n, uint64_t page)
 {
 	return (n + page - 1) & ~(page - 1);
 }
@@ -23,7 +23,7 @@ static bool add_segment(const Elf64_Phdr *ph, size_t len, uint64_t page, struct 
 		return false;
 	if (!ret->n)
 		ret->from = ph->p_vaddr - before;
-	ret->to = up(ph->p_vaddr + ph->p_memsz, page);
+	ret->to = image_up(ph->p_vaddr + ph->p_memsz, page);
 	if (ph->p_align > ret->align && !(ph->p_align & (ph->p_align - 1)) &&
 	    ph->p_align <= ADDRESS_MAX)
 		ret->align = ph->p_align;
@@ -112,7 +112,7 @@ size_t image_stack_size(char *const argv[], char *const envp[], const Elf64_auxv
 
 	while (auxv++->a_type != AT_NULL)
 		words += 2;
-	return up((words + 2) * sizeof(uint64_t) + bytes, 16);
+	return image_up((words + 2) * sizeof(uint64_t) + bytes, 16);
 }
 
 /* The texts of @list to @*text, and where they are to @*word; 0 at the end. */

@@ -30,6 +30,9 @@ struct image {
 	struct image_segment segments[IMAGE_SEGMENTS];
 };
 
+/* @n, or the next multiple of @page, a power of two. */
+uint64_t image_up(uint64_t n, uint64_t page);
+
 /* Whether the @len bytes at @file, all of it, are a program for this machine: where it goes. */
 bool image_plan(const void *file, size_t len, uint64_t page, struct image *ret);
 

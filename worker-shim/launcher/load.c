@@ -30,9 +30,7 @@ extern const Elf64_Ehdr __ehdr_start; /* the linker's */
 
 static uint64_t page_up(uint64_t n)
 {
-	uint64_t page = (uint64_t)getpagesize();
-
-	return (n + page - 1) & ~(page - 1);
+	return image_up(n, (uint64_t)getpagesize());
 }
 
 static bool map(uint64_t at, uint64_t n, int protection, int flags, int fd, uint64_t offset)
@@ -65,7 +63,7 @@ static bool map_image(int fd, const struct image *image, uint64_t hint, uint64_t
 		return false;
 	room = (uintptr_t)found;
 	if (!image->fixed)
-		at = ((room - at + image->align - 1) & ~(image->align - 1)) + at;
+		at += image_up(room - at, image->align);
 	if (at > room)
 		(void)munmap(found, at - room);
 	if (room + more > at)
