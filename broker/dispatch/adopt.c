@@ -1,4 +1,4 @@
-#include "adopt.h"
+#include "dispatch/adopt.h"
 
 #include "dispatch/channel.h"
 #include "dispatch/flow.h"

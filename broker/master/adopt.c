@@ -1,4 +1,4 @@
-#include "adopt.h"
+#include "master/adopt.h"
 
 #include <sys/param.h>
 #include "base/paths.h"

@@ -1,4 +1,4 @@
-#include "adopt.h"
+#include "worker/adopt.h"
 
 #include <errno.h>
 #include <stdlib.h>
