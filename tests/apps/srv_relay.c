@@ -163,10 +163,12 @@ static int listen_raw(int port)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	int (*raw_bind)(int, const struct sockaddr *, socklen_t);
 	int (*raw_listen)(int, int);
+	const int on = 1; /* who was served at that port before may still be remembered */
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	*(void **)&raw_bind = dlsym(libc, "bind");
 	*(void **)&raw_listen = dlsym(libc, "listen");
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (raw_bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0 || raw_listen(fd, 8) < 0)
 		app_die("raw");
 	return fd;
