@@ -9,6 +9,7 @@ import time
 
 from harness import *
 from lib import control
+from lib.faults import end_strace
 from lib.paths import TESTS
 from lib.tools import Gdb, Tool, brokerctl, debug, join, need
 
@@ -316,7 +317,7 @@ def strace_a_serving_worker(command, calls):
     brokerctl(broker, "reload")
     broker.wait_event("worker-exit", since=mark, count=5)
     assert proc.alive(pid) and not broker.events("worker-kill", mark, pid=pid)
-    strace.signal(signal.SIGINT)
+    end_strace(strace.pid)
     broker.wait_event("worker-exit", since=mark, pid=pid)
     with open(tmp("trace")) as f:
         assert calls.split(",")[0] + "(" in f.read()
@@ -346,7 +347,7 @@ def strace_through_brokerctl_sees_only_ones_own_request():
     with own_request(broker.port, "/?id=mine") as own:
         assert read_answer(own).id == "mine"
     (tracer,) = proc.descendants(strace.pid)
-    proc.send_signal(tracer, signal.SIGINT)
+    end_strace(tracer)
     strace.end(code=128 + signal.SIGINT)
     with open(out) as f:
         requests = [line for line in f if line.startswith("recvfrom(") and "GET /" in line]

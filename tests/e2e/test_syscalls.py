@@ -2,9 +2,9 @@
 """How many system calls an app makes for a connection: behind the broker as many as without it."""
 
 import os
-import signal
 
 from harness import *
+from lib.faults import end_strace
 from lib.paths import TESTS
 from lib.server import Server
 from lib.tools import Tool, need
@@ -34,7 +34,7 @@ def count(pid, port, broker=None):
     strace.expect("attached")
     for _ in range(CONNECTIONS):
         request(pid, port, broker)
-    strace.signal(signal.SIGINT)
+    end_strace(strace.pid)
     strace.process.wait(30)
     calls = {}
     with open(summary) as f:

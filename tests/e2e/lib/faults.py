@@ -183,6 +183,17 @@ def watched(pid):
 # --- system calls that fail ----------------------------------------------------------------
 
 
+def end_strace(pid):
+    """By SIGINT; it misses one that comes just before its wait4(2), and gets another one."""
+
+    def ended():
+        if proc.alive(pid):
+            proc.send_signal(pid, signal.SIGINT)
+        return not proc.alive(pid)
+
+    proc.wait_until(ended, 10, "the end of strace %d" % pid)
+
+
 class Strace:
     """
     strace(1) attached to a running process, itself and not its children, unless `follow`:
@@ -208,9 +219,8 @@ class Strace:
         assert "attached" in said, "strace says: " + said
 
     def detach(self):
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(10)
+        end_strace(self._process.pid)
+        self._process.wait(10)
         self._process.stderr.close()
 
     def __enter__(self):
