@@ -4,7 +4,6 @@
  * A vfork child has descriptors of its own and goes straight to libc: what it closes on the
  * way to exec, ours included, is its own copy.
  */
-#include <sched.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -32,11 +31,13 @@ static void leave_set(int fd)
 		return;
 	if (entry == EPOLLSET_NONE || epollset_broker_is_done(fd)) {
 		epollset_forget(fd);
+		moved_wait(fd);
 		return;
 	}
 	if (!owner_is_me())
 		return;
 	epfd = epollset_take(fd, owner_pid());
+	moved_wait(fd);
 	/* The set may be closed, and its number be anything by now: then this fails. */
 	if (epfd >= 0)
 		(void)real.epoll_ctl(epfd, EPOLL_CTL_DEL, fd, &unused);
@@ -45,10 +46,7 @@ static void leave_set(int fd)
 int hook_epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	real_ready();
-	/* Some microseconds. A signal handler in the middle of it waits for itself: so not for
-	 * ever. */
-	for (int i = 0; i < 1000 && __builtin_expect(moved_is_replacing(fd), 0); i++)
-		(void)sched_yield();
+	moved_wait(fd);
 	/* Before: another thread may be told of it, serve and close it before this one returns. */
 	if (op == EPOLL_CTL_ADD)
 		epollset_add(fd, epfd, owner_pid());

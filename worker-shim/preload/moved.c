@@ -274,62 +274,69 @@ static bool change(const struct candidate *c, int op)
 	return real.epoll_ctl(c->item.epfd, op, c->fd, &event) == 0;
 }
 
-/* The two ends, the first with the name and the flags of @fd. 0 or -errno. */
-static int make_pair(int fd, int pair[2])
+/* The two ends, the first with the name and the flags of @fd. */
+static bool make_pair(int fd, int *own, int *other)
 {
+	int pair[2];
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	struct moved_ends ends;
 
-	if (!read_ends(fd, &ends))
-		return -ENOTCONN;
+	if (!read_ends(fd, &ends) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	*own = pair[0];
+	*other = pair[1];
 	memcpy(name.sun_path, HANDOFF_MOVED_PREFIX, HANDOFF_MOVED_PREFIX_SIZE);
 	handoff_hex_put(name.sun_path + HANDOFF_MOVED_PREFIX_SIZE, &ends, sizeof(ends));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	if (real.bind(pair[0], (struct sockaddr *)&name,
+	if (real.bind(*own, (struct sockaddr *)&name,
 		      offsetof(struct sockaddr_un, sun_path) + MOVED_NAME_SIZE) < 0)
-		return -errno;
-	(void)real.fcntl(pair[0], F_SETFL, real.fcntl(fd, F_GETFL));
-	return 0;
+		return false;
+	(void)real.fcntl(*own, F_SETFL, real.fcntl(fd, F_GETFL));
+	return true;
+}
+
+/* @c is in no epoll set now. False: the relay takes nothing more, and nothing has changed. */
+static bool swap(const struct candidate *c, int own, int other, int seat)
+{
+	static const struct handoff_offer offer = { { HANDOFF_VERSION, HANDOFF_OFFER,
+						      sizeof(offer) } };
+	int flags = real.fcntl(c->fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+	_cleanup_real_fd_ int conn = real.fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (conn < 0 || real.dup3(own, c->fd, flags) < 0)
+		return false;
+	if (handoff_send(seat, &offer, sizeof(offer), (int[]){ conn, other }, 2, MSG_DONTWAIT) ==
+	    0) {
+		slot_mark(c->fd, mark_make(MARK_MOVED, NULL));
+		found.replaced++;
+		return true;
+	}
+	(void)real.dup3(conn, c->fd, flags);
+	return false;
 }
 
 /*
  * Replaces @c, whose place in its epoll set it keeps. False: nothing has changed. From the dup3()
  * on, the app writes to the pair: so if the relay cannot be told, what it has written may be lost.
  * That takes a thread that writes in this moment.
+ *
+ * A thread may have closed @c since we looked, and the number be another connection's: it waits in
+ * close() or epoll_ctl() from here on, or we see what it has done. If it has taken @c out of the
+ * set, it has work with it.
  */
 static bool replace(const struct candidate *c, int seat)
 {
-	static const struct handoff_offer offer = { { HANDOFF_VERSION, HANDOFF_OFFER,
-						      sizeof(offer) } };
-	_cleanup_real_fd_ int conn = -1, own = -1, other = -1;
-	int pair[2] = { -1, -1 }, flags = real.fcntl(c->fd, F_GETFD);
-	int r = make_pair(c->fd, pair);
-	bool sent;
+	_cleanup_real_fd_ int own = -1, other = -1;
+	bool done = false;
 
-	own = pair[0];
-	other = pair[1];
-	conn = r < 0 ? -1 : real.fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
-	if (conn < 0 || flags < 0)
+	if (!make_pair(c->fd, &own, &other))
 		return false;
 	atomic_store(&moved_now, c->fd);
-	/* A thread may have taken it out of the set since we looked: then it has work with it. */
-	if (!change(c, EPOLL_CTL_DEL)) {
-		atomic_store(&moved_now, -1);
-		return false;
+	if (is_accepted(c->fd) && slot_socket_ino(c->fd) == c->ino && change(c, EPOLL_CTL_DEL)) {
+		done = swap(c, own, other, seat);
+		(void)change(c, EPOLL_CTL_ADD);
 	}
-	flags = flags & FD_CLOEXEC ? O_CLOEXEC : 0;
-	(void)real.dup3(own, c->fd, flags);
-	sent = handoff_send(seat, &offer, sizeof(offer), (int[]){ conn, other }, 2, MSG_DONTWAIT) ==
-	       0;
-	found.replaced += sent;
-	if (sent)
-		slot_mark(c->fd, mark_make(MARK_MOVED, NULL));
-	else
-		(void)real.dup3(conn, c->fd, flags);
-	(void)change(c, EPOLL_CTL_ADD);
 	atomic_store(&moved_now, -1);
-	return sent;
+	return done;
 }
 
 /* --- threads that are blocked ----------------------------------------------------------------- */

@@ -17,16 +17,23 @@
 
 #include "handoff_wire.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* The one that is in no epoll set for a moment: what another thread wants there has to wait. */
+/* The one that is in no epoll set for a moment: what another thread does with it has to wait. */
 extern _Atomic int moved_now;
 
-static inline bool moved_is_replacing(int fd)
+/*
+ * Until @fd is not being replaced: some microseconds. A signal handler in the middle of it waits
+ * for itself: so not for ever. Who closes @fd first says so in the table (epollset_of()), where
+ * moved.c looks after it has set moved_now: so one of the two sees the other.
+ */
+static inline void moved_wait(int fd)
 {
-	return atomic_load_explicit(&moved_now, memory_order_acquire) == fd;
+	for (int i = 0; i < 1000 && __builtin_expect(atomic_load(&moved_now) == fd, 0); i++)
+		(void)sched_yield();
 }
 
 /*

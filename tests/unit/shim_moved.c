@@ -1,0 +1,213 @@
+/* links: worker-shim/preload/moved worker-shim/preload/hooks_fd worker-shim/preload/hooks_name
+ * worker-shim/preload/adopt worker-shim/preload/shim worker-shim/preload/slot
+ * worker-shim/preload/table worker-shim/preload/addr worker-shim/preload/fdinfo
+ * worker-shim/preload/options worker-shim/preload/real worker-shim/preload/environ
+ * worker-shim/preload/hooks_path */
+/* What another thread does with a connection in the middle of being replaced (moved.c). */
+#include "preload/moved.h"
+#include "preload/real.h"
+#include "preload/slot.h"
+#include "tap.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#define DATA  1
+#define OTHER 2
+
+static int listener = -1, set = -1;
+static struct handoff_move move = { { HANDOFF_VERSION, HANDOFF_MOVE, sizeof(move) }, .n_ports = 1 };
+
+static void begin(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(addr);
+
+	real_ready();
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(real.bind(listener, (struct sockaddr *)&addr, len) == 0);
+	CHECK(real.listen(listener, 8) == 0);
+	CHECK(real.getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
+	move.ports[0] = ntohs(addr.sin_port);
+	set = epoll_create1(EPOLL_CLOEXEC);
+	CHECK(set >= 0);
+}
+
+static void end(void)
+{
+	(void)real.close(set);
+	(void)real.close(listener);
+}
+
+static int connection(int *client)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+
+	*client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(real.getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
+	CHECK(real.connect(*client, (struct sockaddr *)&addr, len) == 0);
+	return real.accept(listener, NULL, NULL);
+}
+
+/* As the library's accept() leaves @fd, and the app puts it into the set. */
+static int accepted(int fd, uint64_t data)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = data };
+
+	epollset_accepted(fd, &table_slots[0], 0);
+	CHECK(hook_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0);
+	return fd;
+}
+
+/* Sends a MOVE through. The number of connections that came to the relay. */
+static size_t moved(void)
+{
+	int seat[2], fds[2];
+	struct handoff_offer offer;
+	size_t n = 0;
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, seat) == 0);
+	moved_begin(-1, &move, seat[0]);
+	for (;;) {
+		union {
+			struct cmsghdr head;
+			char room[CMSG_SPACE(sizeof(fds))];
+		} control;
+		struct iovec iov = { &offer, sizeof(offer) };
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = &control,
+				      .msg_controllen = sizeof(control) };
+
+		if (real.recvmsg(seat[1], &msg, MSG_DONTWAIT) <= 0)
+			break;
+		memcpy(fds, CMSG_DATA(&control.head), sizeof(fds));
+		(void)real.close(fds[0]);
+		(void)real.close(fds[1]);
+		n++;
+	}
+	(void)real.close(seat[1]);
+	return n;
+}
+
+TEST(a_connection_in_an_epoll_set_goes_to_the_relay)
+{
+	int client, fd;
+
+	begin();
+	fd = accepted(connection(&client), DATA);
+	CHECK_EQ(moved(), 1);
+	CHECK_EQ(mark_kind(table_mark(fd)), MARK_MOVED);
+	CHECK_EQ(real_int_option(fd, SOL_SOCKET, SO_DOMAIN), AF_UNIX);
+	CHECK_EQ(moved(), 0);
+	(void)hook_close(fd);
+	(void)real.close(client);
+	end();
+}
+
+/* --- a thread that closes it -------------------------------------------------------------------
+ */
+
+static struct real libc;
+static int conn;
+static _Atomic bool is_swapped, closed_early;
+static pthread_t closer;
+
+static int dup3_seen(int from, int to, int flags)
+{
+	int r = libc.dup3(from, to, flags);
+
+	atomic_store(&is_swapped, true);
+	return r;
+}
+
+static int close_seen(int fd)
+{
+	if (fd == conn && !atomic_load(&is_swapped))
+		atomic_store(&closed_early, true);
+	return libc.close(fd);
+}
+
+static void *close_it(void *unused)
+{
+	(void)unused;
+	CHECK(hook_close(conn) == 0);
+	return NULL;
+}
+
+/* It is out of the set: here the thread begins, and has all the time that it could use. */
+static int epoll_ctl_seen(int epfd, int op, int fd, struct epoll_event *event)
+{
+	int r = libc.epoll_ctl(epfd, op, fd, event);
+
+	if (op == EPOLL_CTL_DEL && fd == conn && !closer) {
+		CHECK(pthread_create(&closer, NULL, close_it, NULL) == 0);
+		while (epollset_of(conn) != EPOLLSET_UNKNOWN)
+			(void)sched_yield();
+		for (int i = 0; i < 200; i++)
+			(void)sched_yield();
+	}
+	return r;
+}
+
+TEST(who_closes_what_is_just_being_replaced_waits_until_it_is)
+{
+	int client;
+
+	begin();
+	conn = accepted(connection(&client), DATA);
+	libc = real;
+	real.dup3 = dup3_seen;
+	real.close = close_seen;
+	real.epoll_ctl = epoll_ctl_seen;
+	CHECK_EQ(moved(), 1);
+	CHECK(pthread_join(closer, NULL) == 0);
+	real = libc;
+	CHECK(!atomic_load(&closed_early));
+	CHECK(real.fcntl(conn, F_GETFD) < 0);
+	(void)real.close(client);
+	end();
+}
+
+/* --- and a number that is another connection's by then -----------------------------------------
+ */
+
+static int next; /* -1: it is at that number */
+
+static int bind_seen(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	if (next >= 0) {
+		CHECK(hook_close(conn) == 0);
+		CHECK_EQ(real.dup2(next, conn), conn);
+		(void)real.close(next);
+		next = -1;
+		(void)accepted(conn, OTHER);
+	}
+	return libc.bind(fd, addr, len);
+}
+
+TEST(what_was_closed_since_it_was_looked_at_is_not_mixed_up)
+{
+	struct epoll_event event = { 0 };
+	int clients[2];
+
+	begin();
+	conn = accepted(connection(&clients[0]), DATA);
+	next = connection(&clients[1]);
+	libc = real;
+	real.bind = bind_seen;
+	CHECK_EQ(moved(), 0);
+	real = libc;
+	CHECK_EQ(real_int_option(conn, SOL_SOCKET, SO_DOMAIN), AF_INET);
+	CHECK_EQ(write(clients[1], "x", 1), 1);
+	CHECK_EQ(epoll_wait(set, &event, 1, 10000), 1);
+	CHECK_EQ(event.data.u64, OTHER);
+	(void)hook_close(conn);
+	(void)real.close(clients[0]);
+	(void)real.close(clients[1]);
+	end();
+}
+
+TAP_MAIN()
