@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 from harness import *  # noqa: E402,F401,F403
+from lib.trapped import go_program  # noqa: E402
 from checked import EVERYTHING, Checked  # noqa: E402
 from row import NPM, which  # noqa: E402
 
@@ -94,6 +95,8 @@ PY_ECHO = ["python3", HERE + "/py_echo.py", "{port}"]
 def busy_clients_notice_nothing(name, command, all_move=True, needed=(), reloads=RELOADS, config="", **keys):
     """`all_move`: and no connection ends."""
     needs(command.split()[0], *needed)
+    if command.startswith("go "):
+        command = command.replace("go", go_program("exe", "echo/echo.go"), 1)
     if command.startswith("java"):
         source = "%s/%s.java" % (ECHO, command.split()[1])
         subprocess.run(["javac", "-nowarn", "-d", tmp(), "-cp", JARS, source], check=True, stderr=subprocess.DEVNULL)
@@ -147,6 +150,7 @@ for name, command, how in (
     ("JDK HttpServer", "java EchoJdk {port}", {}),
     ("Netty", "java EchoNetty {port}", {"needed": ["/usr/share/java/netty-all.jar"]}),
     ("Tomcat", "java EchoTomcat {port} {dir}", {"needed": ["/usr/share/tomcat10/lib"], "reloads": 8}),
+    ("Go", "go 127.0.0.1:{port}", {}),
     ("nginx", "nginx -e stderr -c {config}", {"config": NGINX}),
     ("lighttpd", "lighttpd -D -f {config}", {"config": LIGHTTPD}),
     ("ThreadingHTTPServer", "python3 {echo}/echo.py threads {port}", {"all_move": False, "can": EVERYTHING - {"chunks"}, "reloads": 5}),

@@ -14,48 +14,20 @@ from harness import *
 from lib import proc, tools
 from lib.faults import filtered
 from lib.guest import Guest
-from lib.paths import broker_program
 from lib.release import Release
 from lib.steering import answered_by, ready_workers, who_answers, workers
+from lib.trapped import HOW, go_program, static, untraced
 
 GO = ("exe", "pie", "cgo")  # how they are built; the last one is linked to libc
-
-
-def static(name):
-    return os.path.join(BUILD, "apps", "static", name)
 
 
 def trapped(name, **options):
     return Broker([static(name), "{port}"], **dict({"workers": 2}, **options))
 
 
-def untraced():
-    """The broker where nobody may trace anything: the launcher loads the programs by itself."""
-    if os.uname().machine != "x86_64":
-        skip("the number of ptrace(2) is that of x86-64")
-    return {"program": filtered(broker_program(), 101, 0x50000 | errno.EPERM)}
-
-
-HOW = {"under_load": dict, "untraced": untraced}
-
-
 def anonymous_kb(pid):
     with open("/proc/%d/status" % pid) as f:
         return int(re.search(r"^RssAnon:\s*(\d+) kB$", f.read(), re.M).group(1))
-
-
-def go_program(mode):
-    """Built once for all runs, as the library of Go takes its time."""
-    if not shutil.which("go"):
-        skip("no Go here: golang-go")
-    path = os.path.join(BUILD, "apps", "srv_go." + mode)
-    source = os.path.join(ROOT, "tests", "apps", "srv_go.go")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
-        env = dict(os.environ, CGO_ENABLED=str(int(mode == "cgo")), GOCACHE=os.path.join(BUILD, "go-cache"), HOME=tmp())
-        made = "%s.%d" % (path, os.getpid())
-        subprocess.run(["go", "build", "-buildmode=" + mode.replace("cgo", "exe"), "-o", made, source], env=env, check=True, timeout=300)
-        os.rename(made, path)
-    return path
 
 
 def go(mode="exe", **options):

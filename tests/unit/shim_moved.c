@@ -1,8 +1,8 @@
-/* links: worker-shim/preload/moved worker-shim/preload/hooks_fd worker-shim/preload/hooks_name
- * worker-shim/preload/adopt worker-shim/preload/shim worker-shim/preload/slot
- * worker-shim/preload/table worker-shim/preload/addr worker-shim/preload/fdinfo
- * worker-shim/preload/options worker-shim/preload/real worker-shim/preload/environ
- * worker-shim/preload/hooks_path */
+/* links: worker-shim/preload/moved worker-shim/preload/fdinfo worker-shim/preload/real */
+/* links: worker-shim/preload/hooks_fd worker-shim/preload/hooks_name */
+/* links: worker-shim/preload/hooks_path worker-shim/preload/adopt worker-shim/preload/addr */
+/* links: worker-shim/preload/shim worker-shim/preload/slot worker-shim/preload/table */
+/* links: worker-shim/preload/options worker-shim/preload/environ */
 /* What another thread does with a connection in the middle of being replaced (moved.c). */
 #include "preload/moved.h"
 #include "preload/real.h"

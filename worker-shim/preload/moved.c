@@ -409,8 +409,8 @@ static void replace_all(int seat)
 	struct blocked blocked = { 0 };
 	int end = atomic_load(&table_end);
 
-	if (are_too_many(end) || !find_sets() || fdinfo_each_thread(look_at_thread, &blocked) < 0 ||
-	    blocked.unknown)
+	if (!real_sees_connections() || are_too_many(end) || !find_sets() ||
+	    fdinfo_each_thread(look_at_thread, &blocked) < 0 || blocked.unknown)
 		return;
 	do {
 		found.next = find_candidates(found.next < end ? found.next : 0);

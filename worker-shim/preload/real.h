@@ -73,6 +73,12 @@ static inline int refuse(int error)
 #undef sendmsg
 #undef setsockopt
 
+/*
+ * Whether all that the app does with its connections goes through our hooks, which moving them
+ * takes. False: they must stay, for this time.
+ */
+bool real_sees_connections(void);
+
 /* What this code is to the broker: a library, or a blob. */
 extern enum handoff_backend real_backend;
 

@@ -51,18 +51,18 @@ static const int always[] = {
 	SYS_execve,	 SYS_execveat,	   SYS_rt_sigsuspend,
 };
 
-/* Of a socket that the library knows. No filter can be taken away: see is_filtered(). */
-static const int of_listener[] = {
-	SYS_close,	SYS_connect,	SYS_dup,
+/* Of a listener that the library knows; of all descriptors, once connections move. */
+static const int of_socket[] = {
+	SYS_close,	 SYS_connect,	 SYS_dup,
 #ifdef SYS_dup2
 	SYS_dup2,
 #endif
-	SYS_dup3,	SYS_fcntl,	SYS_getpeername, SYS_getsockname,
-	SYS_getsockopt, SYS_setsockopt, SYS_shutdown,
+	SYS_dup3,	 SYS_epoll_ctl,	 SYS_fcntl,	 SYS_getpeername,
+	SYS_getsockname, SYS_getsockopt, SYS_setsockopt, SYS_shutdown,
 };
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-static_assert(N(always) <= FILTER_CALLS && N(of_listener) <= FILTER_CALLS, "they fit");
+static_assert(N(always) <= FILTER_CALLS && N(of_socket) <= FILTER_CALLS, "they fit");
 
 static long add_filter(const int *calls, size_t n_calls, const struct filter_condition *condition,
 		       int flags)
@@ -98,12 +98,17 @@ static void filter_number(int fd)
 		int none = 0;
 
 		if (atomic_compare_exchange_strong(&numbers[i], &none, fd + 1)) {
-			(void)add_filter(of_listener, N(of_listener), &is_it, ALL_THREADS);
+			(void)add_filter(of_socket, N(of_socket), &is_it, ALL_THREADS);
 			return;
 		}
 		if (none == fd + 1)
 			return;
 	}
+}
+
+bool trap_all_sockets(void)
+{
+	return add_filter(of_socket, N(of_socket), NULL, ALL_THREADS) == 0;
 }
 
 static void filter_if_socket(int fd)

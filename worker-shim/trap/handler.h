@@ -8,5 +8,11 @@
 
 extern struct trap_params trap_params;
 
+/*
+ * From now on all that is done with any descriptor is trapped, in each thread: no filter can be
+ * taken away.
+ */
+bool trap_all_sockets(void);
+
 /* Whether @path is /proc/self/exe or the like. */
 bool exec_is_own(const char *path);

@@ -75,6 +75,11 @@ int libc_getrlimit(int resource, struct rlimit *ret)
 		arch_call(SYS_prlimit64, (const long[6]){ 0, resource, 0, (long)ret }));
 }
 
+off_t lseek(int fd, off_t offset, int whence)
+{
+	return CALL(lseek, fd, offset, whence);
+}
+
 int madvise(void *at, size_t n, int advice)
 {
 	return (int)CALL(madvise, (long)at, (long)n, advice);
@@ -110,6 +115,11 @@ int sched_yield(void)
 int socket(int domain, int type, int protocol)
 {
 	return (int)CALL(socket, domain, type, protocol);
+}
+
+int socketpair(int domain, int type, int protocol, int pair[2])
+{
+	return (int)CALL(socketpair, domain, type, protocol, (long)pair);
 }
 
 /* --- of the program ---------------------------------------------------------------------- */
@@ -266,6 +276,16 @@ char *strrchr(const char *s, int c)
 	for (size_t n = strlen(s) + 1; n; n--)
 		if (s[n - 1] == (char)c)
 			return (char *)(uintptr_t)s + n - 1;
+	return NULL;
+}
+
+char *strstr(const char *s, const char *part)
+{
+	size_t n = strlen(part);
+
+	for (; *s; s++)
+		if (!strncmp(s, part, n))
+			return (char *)(uintptr_t)s;
 	return NULL;
 }
 

@@ -6,7 +6,6 @@
 #include "handler.h"
 #include "libc.h"
 #include "preload/environ.h"
-#include "preload/moved.h"
 #include "preload/real.h"
 
 static int kernel_accept(int fd, struct sockaddr *addr, socklen_t *len)
@@ -161,24 +160,6 @@ void real_init(void)
 }
 
 /* --- not here ---------------------------------------------------------------------------- */
-
-/* Which epoll set a connection is in is not seen: it stays, and the worker finishes it. */
-_Atomic int moved_now = -1;
-
-void moved_begin(int rx, const struct handoff_move *move, int seat)
-{
-	(void)rx;
-	(void)move;
-	handoff_close_fd(&seat);
-}
-
-socklen_t moved_name(int fd, bool peer, struct sockaddr_storage *ret)
-{
-	(void)fd;
-	(void)peer;
-	(void)ret;
-	return 0;
-}
 
 /* It executes others with the environment that they are given. */
 void environ_keep(struct environ_kept *ret)

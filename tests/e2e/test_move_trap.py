@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Busy connections move on from programs whose calls are trapped, too: Go, and static ones."""
+
+import signal
+
+from harness import *
+from lib import proc
+from lib.busy import N, Plain, finish, mover, pids, reload, start, wait_for
+from lib.steering import workers
+from lib.trapped import HOW, go_program, static
+
+
+def move_often(broker, backend, **keys):
+    clients = start(broker, **keys)
+    assert {w["backend"] for w in workers(broker)} == {backend}
+    for _ in range(3):
+        old = reload(broker)
+        wait_for(clients, 2)
+        assert not old & {c.pid for c in clients}
+    assert finish(broker, clients)["moved"] == 3 * N
+
+
+def add_static(how, options):
+    """Which would end at an event for a connection that it has closed."""
+    add_test("busy_clients_of_a_static_program_notice_no_reload_%s" % how, lambda: move_often(
+        mover([static("srv_epoll_before_listen"), "{port}"], **options()), "loaded" if options() else "trap", plain=True))
+
+
+def add_go(mode, how, options):
+    add_test("busy_clients_of_a_go_program_%s_notice_no_reload_%s" % (mode, how), lambda: move_often(
+        mover([go_program(mode, "echo/echo.go"), "127.0.0.1:{port}"], **options()), "loaded" if options() else "trap"))
+
+
+for mode in ("exe", "pie", "cgo"):
+    add_go(mode, "under_load", dict)
+add_go("exe", "untraced", HOW["untraced"])
+for how, options in HOW.items():
+    add_static(how, options)
+
+
+GET = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@test
+def what_the_program_has_twice_stays():
+    """The library has not seen that it was copied: nothing of that is trapped before the first move."""
+    broker = mover([go_program("exe", "echo/echo.go"), "127.0.0.1:{port}"])
+    copied = Plain(broker, GET.replace("echo", "echo?copy=1"))
+    other = Plain(broker, GET)
+    old = pids(broker)
+    broker.reload_and_wait()
+    wait_until(lambda: other.ask(GET) not in old)
+    for _ in range(5):
+        assert copied.ask(GET) == copied.pid
+    copied.close()
+    other.close()
+    proc.send_signal(copied.pid, signal.SIGKILL)  # which has its copy for ever
+
+
+main()
