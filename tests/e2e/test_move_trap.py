@@ -52,6 +52,9 @@ def what_the_program_has_twice_stays():
     wait_until(lambda: other.ask(GET) not in old)
     for _ in range(5):
         assert copied.ask(GET) == copied.pid
+    # And it goes on as before, although much more of what it does is trapped now.
+    assert copied.ask(GET.replace("echo", "echo?run=1")) == copied.pid
+    assert copied.fields["X-Run"] == "exit status 7", copied.fields
     copied.close()
     other.close()
     proc.send_signal(copied.pid, signal.SIGKILL)  # which has its copy for ever

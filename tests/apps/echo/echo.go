@@ -1,5 +1,6 @@
 // /echo of checked.py, by net/http: echo HOST:PORT. Each answer says who has answered, and what its
-// socket says of itself, as that of py_echo.py. After /echo?copy=1 it has another descriptor of it.
+// socket says of itself, as that of py_echo.py. /echo?copy=1 makes another descriptor of it, and run=1
+// says how a program has ended that it executes.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"syscall"
 	"time"
@@ -72,6 +74,10 @@ func echo(w http.ResponseWriter, r *http.Request) {
 			panic(err)
 		}
 		copies = append(copies, file)
+	}
+	if r.URL.Query().Get("run") != "" {
+		out, err := exec.Command("sh", "-c", "cat; exit 7").CombinedOutput()
+		w.Header().Set("X-Run", fmt.Sprintf("%s%v", out, err))
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	switch r.URL.Query().Get("as") {

@@ -140,9 +140,10 @@ class Plain:
 
     def answer(self):
         assert self.file.readline().startswith(b"HTTP/1.1 2"), "it was closed"
-        pid, length = None, 0
+        pid, length, self.fields = None, 0, {}
         for line in iter(self.file.readline, b"\r\n"):
             key, value = line.decode().strip().split(": ", 1)
+            self.fields[key] = value
             pid = int(value) if key == "X-Pid" else pid
             length = int(value) if key == "Content-Length" else length
         self.body = self.file.read(length)
