@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "control/keep.h"
+#include "dispatch/listener.h"
 #include "master/adopt.h"
 #include "service/rescue.h"
 #include "shadow.h"
@@ -236,6 +237,9 @@ static bool passes_over(struct adopting *a, enum kept_kind kind, const void *rec
 		rescue_closed(&s->dispatch, record);
 	if (kind == KEPT_PENDING && s)
 		rescue_uncount(&s->dispatch, record);
+	if (kind == KEPT_LISTENER && closed && a->of_master.endpoint)
+		endpoint_remember(a->of_master.endpoint,
+				  &((const struct kept_listener *)record)->addr);
 	return kind == KEPT_PENDING || (kind == KEPT_LISTENER && closed) ||
 	       (a->passes_over && (kind == KEPT_CHANNEL || kind == KEPT_HOLDER));
 }

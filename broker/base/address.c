@@ -68,11 +68,17 @@ int address_of_unix(const char *name, struct handoff_addr *ret, struct strbuf *e
 	uint16_t number;
 	int r = paths_number(name, &number, error);
 
-	if (r < 0)
-		return r;
-	*ret = (struct handoff_addr){ .family = HANDOFF_UNIX };
-	memcpy(ret->ip, &number, sizeof(number));
-	return 0;
+	if (r == 0)
+		*ret = address_of_path(number);
+	return r;
+}
+
+struct handoff_addr address_of_path(uint16_t number)
+{
+	struct handoff_addr addr = { .family = HANDOFF_UNIX };
+
+	memcpy(addr.ip, &number, sizeof(number));
+	return addr;
 }
 
 static uint16_t number_of(const struct handoff_addr *addr)

@@ -25,6 +25,7 @@ int address_parse_port(const char *text, uint16_t *ret);
 
 int address_of_unix(const char *name, struct handoff_addr *ret,
 		    struct strbuf *error);		   /* as paths_number() */
+struct handoff_addr address_of_path(uint16_t number);	   /* of base/paths.h */
 const char *address_unix(const struct handoff_addr *addr); /* its name; NULL: it is none */
 
 /* As it is told to others: what .ip of a Unix socket means is known here alone. */

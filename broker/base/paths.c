@@ -1,12 +1,12 @@
 #include "paths.h"
 
 static char *paths[PATHS_MAX + 1]; /* from 1 */
-static size_t n_paths;
+static uint16_t n_paths;
 
 /* 0: there is none. */
-static size_t find(const char *name)
+static uint16_t find(const char *name)
 {
-	size_t i = n_paths;
+	uint16_t i = n_paths;
 
 	while (i && strcmp(paths[i], name) != 0)
 		i--;
@@ -24,7 +24,7 @@ static bool is_good(const char *name)
 
 int paths_number(const char *name, uint16_t *ret, struct strbuf *error)
 {
-	size_t at = find(name);
+	uint16_t at = find(name);
 
 	if (!is_good(name))
 		return strbuf_refuse(
@@ -36,8 +36,8 @@ int paths_number(const char *name, uint16_t *ret, struct strbuf *error)
 		at = ++n_paths;
 	if (!at)
 		return strbuf_refuse(error, name, "is one Unix socket too many: %d are known",
-				     (int)n_paths);
-	*ret = (uint16_t)at;
+				     n_paths);
+	*ret = at;
 	return 0;
 }
 
@@ -46,17 +46,17 @@ const char *paths_name(uint16_t number)
 	return number ? paths[number] : "unix";
 }
 
-bool paths_has(const char *sun_path, size_t len)
+uint16_t paths_find(const char *sun_path, size_t len)
 {
 	char text[PATHS_LEN + 2] = "";
 
 	if (len == 0 || len >= sizeof(text))
-		return false;
+		return 0;
 	memcpy(text, sun_path, len);
 	if (*text)
 		return find(text);
 	*text = '@';
-	return strlen(text) == len && find(text);
+	return strlen(text) == len ? find(text) : 0;
 }
 
 size_t paths_count(void)

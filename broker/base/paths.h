@@ -21,6 +21,6 @@ int paths_number(const char *name, uint16_t *ret, struct strbuf *error);
 
 const char *paths_name(uint16_t number); /* 0, as of a client, which has no name: "unix" */
 
-/* Whether the kernel's @sun_path, of @len bytes, is one of them. */
-bool paths_has(const char *sun_path, size_t len);
+/* The number of the kernel's @sun_path, of @len bytes; 0: it is none of them. */
+uint16_t paths_find(const char *sun_path, size_t len);
 size_t paths_count(void); /* they have the numbers from 1 on */

@@ -86,17 +86,18 @@ bool listener_has_ended(struct listener *l)
 	return true;
 }
 
-/* The connections that came through it still show this port as theirs. */
-static void remember_port(struct endpoint *e, uint16_t port)
+void endpoint_remember(struct endpoint *e, const struct handoff_addr *addr)
 {
-	if (!port) /* a Unix socket has none */
-		return;
 	for (size_t i = 0; i < e->n_ports; i++)
-		if (e->ports[i] == port)
+		if (address_equal(&e->left[i], addr))
 			return;
-	if (e->n_ports == ARRAY_SIZE(e->ports))
-		memmove(e->ports, e->ports + 1, --e->n_ports * sizeof(e->ports[0]));
-	e->ports[e->n_ports++] = port;
+	if (e->n_ports == ARRAY_SIZE(e->ports)) {
+		e->n_ports--;
+		memmove(e->ports, e->ports + 1, e->n_ports * sizeof(e->ports[0]));
+		memmove(e->left, e->left + 1, e->n_ports * sizeof(e->left[0]));
+	}
+	e->left[e->n_ports] = *addr;
+	e->ports[e->n_ports++] = addr->port;
 }
 
 bool listener_outlives(const struct listener *l)
@@ -128,7 +129,7 @@ void listener_attach(struct listener *l, struct endpoint *e)
 void listener_detach(struct listener *l)
 {
 	if (l->endpoint)
-		remember_port(l->endpoint, l->addr.port);
+		endpoint_remember(l->endpoint, &l->addr);
 	l->endpoint = NULL;
 	list_remove(&l->endpoint_link);
 	listener_arm(l);

@@ -33,6 +33,9 @@ void listener_arm(struct listener *l);
 void listener_attach(struct listener *l, struct endpoint *e);
 void listener_detach(struct listener *l);
 
+/* A listener at @addr that fed @e is closed, or feeds another: its connections live on. */
+void endpoint_remember(struct endpoint *e, const struct handoff_addr *addr);
+
 /* Changes its backlog and options to those of @sc and of the app. 0; -errno with @error. */
 int listener_configure(struct listener *l, const struct service_conf *sc, struct strbuf *error);
 

@@ -332,8 +332,7 @@ struct kept_worker {
 	int64_t stall_said_ms; /* when the log last said that it is stalled; 0: never */
 	unsigned ended_idle;   /* connections, by us, while it drained */
 	enum recycle_reason recycle; /* it is bad, and to be replaced: see service/recycle.h */
-	struct handoff_addr busy;    /* it asked for this last, and somebody else has it; family 0:
-				      * it did not */
+	struct handoff_addr busy;    /* it asked for this last, which another has; family 0: not */
 	struct handoff_process writer; /* of the last output, if it is one of many; .pid 0: not
 					* known */
 	struct slot_measured measured; /* of a guest, which has no slot */
@@ -352,12 +351,13 @@ enum kept_place { PLACE_NONE, PLACE_CURRENT, PLACE_NEXT };
 
 struct kept_endpoint {
 	struct handoff_addr app_addr; /* as the app asked for it first */
-	uint16_t ports[8]; /* of listeners that fed it and are closed: their connections live on */
+	uint16_t ports[8];	      /* of .left; 0: of a Unix socket */
 	size_t n_ports;
 	bool served;	      /* some worker has taken a connection of it */
 	struct asked asked;   /* in force at its listeners */
 	int64_t full_said_ms; /* when the log last said that all workers are full; 0: never */
 	int64_t left_ms; /* the last who listened, and had no client, closed it then; 0: nobody */
+	struct handoff_addr left[8]; /* by listeners that are closed: their connections live on */
 };
 
 struct kept_listener {

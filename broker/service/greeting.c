@@ -131,7 +131,7 @@ static int join(struct greeting *g, struct worker *w, const struct handoff_hello
 	int r = 0;
 
 	/* Only configurations make names known: a program could make up any number. */
-	if (addr.family == HANDOFF_UNIX && !paths_has(hello->path, strlen(hello->path)))
+	if (addr.family == HANDOFF_UNIX && !paths_find(hello->path, strlen(hello->path)))
 		r = service_refuse_unlisted(w, hello->path, reason);
 	else if (addr.family == HANDOFF_UNIX)
 		r = address_of_unix(hello->path, &addr, reason);

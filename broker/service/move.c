@@ -220,17 +220,6 @@ bool service_move(struct service *s)
 
 /* --- what comes back -------------------------------------------------------------------------- */
 
-/* Of a listener on @port that is closed. */
-static struct endpoint *endpoint_left_by(struct broker *b, uint16_t port)
-{
-	list_for_each (struct service, s, &b->services, link)
-		list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
-			for (size_t i = 0; i < e->n_ports; i++)
-				if (e->ports[i] == port)
-					return e;
-	return NULL;
-}
-
 /* It is as one that was just accepted, but for what its client has sent. */
 static void take(struct broker *b, uint64_t from, int *fd)
 {
@@ -242,17 +231,14 @@ static void take(struct broker *b, uint64_t from, int *fd)
 	if (!pair_option_is(*fd, SO_PROTOCOL, IPPROTO_TCP) ||
 	    !pair_option_is(*fd, SO_ACCEPTCONN, 0) || tcp_peer_address(*fd, &peer) < 0)
 		return;
-	l = returned_through(b, *fd, true);
-	e = l ? l->endpoint : endpoint_left_by(b, tcp_local_port(*fd));
+	e = returned_to(b, *fd, true, &l);
 	if (!e)
 		return;
 	(void)fcntl(*fd, F_SETFL, O_RDWR);
 	e->dispatch->moved++;
 	if (c)
 		worker_of(c)->moved_away++;
-	/* A worker believes that those of one number are of one family. */
-	returned_add(e, l ? l->id : UINT32_MAX - pair_option_is(*fd, SO_DOMAIN, AF_INET6),
-		     fd_take(fd), false);
+	returned_add(e, l, fd_take(fd), false);
 }
 
 static void count_idle(struct channel *c)

@@ -124,10 +124,11 @@ static bool has_been_given(struct channel *c, int fd)
 
 bool rescue_connection(struct broker *b, int fd)
 {
-	struct listener *l = returned_through(b, fd, false);
+	struct listener *l;
+	struct endpoint *e = returned_to(b, fd, false, &l);
 	struct channel *c;
 
-	if (!l)
+	if (!e)
 		return false;
 	c = fd == b->hand->fd ? returned_from(b, b->hand->channel) : NULL;
 	if (c && has_been_given(c, fd)) {
@@ -135,8 +136,9 @@ bool rescue_connection(struct broker *b, int fd)
 		(void)close(fd);
 		return true;
 	}
-	l->accepted++;
-	l->dispatch->ledger.accepted++;
-	returned_add(l->endpoint, l->id, fd, true);
+	if (l)
+		l->accepted++;
+	e->dispatch->ledger.accepted++;
+	returned_add(e, l, fd, true);
 	return true;
 }

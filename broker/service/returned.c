@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include "base/address.h"
+#include "base/paths.h"
 #include "dispatch/channel.h"
 #include "dispatch/flow.h"
 #include "dispatch/pending.h"
+#include "sys/pair.h"
 #include "sys/tcp.h"
 
 struct channel *returned_from(struct broker *b, uint64_t channel)
@@ -20,57 +23,73 @@ struct channel *returned_from(struct broker *b, uint64_t channel)
 	return NULL;
 }
 
-static bool unix_name(int fd, struct sockaddr_un *ret, socklen_t *ret_len)
+static bool own_address(int fd, struct handoff_addr *ret)
 {
-	*ret = (struct sockaddr_un){ 0 };
-	*ret_len = sizeof(*ret);
-	return getsockname(fd, (struct sockaddr *)ret, ret_len) == 0 && ret->sun_family == AF_UNIX;
-}
+	struct sockaddr_un sun;
+	socklen_t len = sizeof(sun);
 
-static bool have_one_name(int fd, int listener)
-{
-	struct sockaddr_un a, b;
-	socklen_t n, m;
-
-	return unix_name(fd, &a, &n) && unix_name(listener, &b, &m) && n == m && !memcmp(&a, &b, n);
+	if (tcp_own_address(fd, ret) < 0)
+		return false;
+	if (ret->family == HANDOFF_UNIX && getsockname(fd, (struct sockaddr *)&sun, &len) == 0)
+		*ret = address_of_path(
+			paths_find(sun.sun_path, len - offsetof(struct sockaddr_un, sun_path)));
+	return true;
 }
 
 enum fit { FITS_NOT, FITS_BY_PORT, FITS_AS_ANY, FITS };
 
-static enum fit fit(const struct listener *l, int fd, const struct handoff_addr *own)
+static enum fit fit(const struct handoff_addr *at, const struct handoff_addr *own)
 {
 	static const uint8_t any[sizeof(own->ip)];
 
 	if (own->family == HANDOFF_UNIX)
-		return have_one_name(fd, l->fd) ? FITS : FITS_NOT;
-	if (!own->port || l->addr.port != own->port)
+		return address_equal(at, own) ? FITS : FITS_NOT;
+	if (!own->port || at->port != own->port)
 		return FITS_NOT;
-	return !memcmp(l->addr.ip, own->ip, sizeof(any)) ? FITS
-	       : !memcmp(l->addr.ip, any, sizeof(any))	 ? FITS_AS_ANY
-							 : FITS_BY_PORT;
+	return !memcmp(at->ip, own->ip, sizeof(any)) ? FITS
+	       : !memcmp(at->ip, any, sizeof(any))   ? FITS_AS_ANY
+						     : FITS_BY_PORT;
 }
 
-struct listener *returned_through(struct broker *b, int fd, bool port_alone)
+struct endpoint *returned_to(struct broker *b, int fd, bool port_alone, struct listener **ret)
 {
 	enum fit best = port_alone ? FITS_NOT : FITS_BY_PORT;
-	struct listener *found = NULL;
+	struct endpoint *found = NULL;
 	struct handoff_addr own;
 
-	if (tcp_own_address(fd, &own) < 0)
+	*ret = NULL;
+	if (!own_address(fd, &own))
 		return NULL;
 	list_for_each (struct service, s, &b->services, link)
 		list_for_each (struct listener, l, &s->dispatch.listeners, link)
-			if (l->endpoint && fit(l, fd, &own) > best) {
-				best = fit(l, fd, &own);
-				found = l;
+			if (l->endpoint && fit(&l->addr, &own) > best) {
+				best = fit(&l->addr, &own);
+				*ret = l;
 			}
+	if (*ret)
+		return (*ret)->endpoint;
+	list_for_each (struct service, s, &b->services, link)
+		list_for_each (struct endpoint, e, &s->dispatch.endpoints, link)
+			for (size_t i = 0; i < e->n_ports; i++)
+				if (fit(&e->left[i], &own) > best) {
+					best = fit(&e->left[i], &own);
+					found = e;
+				}
 	return found;
 }
 
-void returned_add(struct endpoint *e, uint32_t listener, int fd, bool ahead)
+/* A worker believes that those of one number are of one family. */
+static uint32_t number_of_closed(int fd)
+{
+	return UINT32_MAX - pair_option_is(fd, SO_DOMAIN, AF_INET6) -
+	       2u * pair_option_is(fd, SO_DOMAIN, AF_UNIX);
+}
+
+void returned_add(struct endpoint *e, const struct listener *l, int fd, bool ahead)
 {
 	struct broker *b = e->dispatch->broker;
-	struct handoff_conn conn = { .id = ++b->given.conn, .listener = listener };
+	struct handoff_conn conn = { .id = ++b->given.conn,
+				     .listener = l ? l->id : number_of_closed(fd) };
 
 	handoff_header_init(&conn.h, HANDOFF_CONN);
 	conn.flags = fcntl(fd, F_GETFL) & O_NONBLOCK ? HANDOFF_CONN_NONBLOCK : 0;

@@ -10,11 +10,11 @@
 struct channel *returned_from(struct broker *b, uint64_t channel);
 
 /*
- * The listener that connection @fd came by, as its own address says: the one that fits best; with
- * @port_alone also one that shares no more than the port, as listeners come and go. NULL: none.
+ * Where connection @fd came in: the endpoint of the listener that fits its own address best; with
+ * @port_alone also of one that shares no more than the port, as listeners come and go. *@ret is
+ * that listener; NULL: it is closed. NULL: there was none.
  */
-struct listener *returned_through(struct broker *b, int fd, bool port_alone);
+struct endpoint *returned_to(struct broker *b, int fd, bool port_alone, struct listener **ret);
 
-/* @fd, which is the broker's now, waits for a worker, as one that was just accepted by @listener.
- */
-void returned_add(struct endpoint *e, uint32_t listener, int fd, bool ahead);
+/* @fd, which is the broker's now, waits for a worker, as one that @l, or NULL, just accepted. */
+void returned_add(struct endpoint *e, const struct listener *l, int fd, bool ahead);

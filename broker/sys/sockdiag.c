@@ -153,7 +153,7 @@ static bool is_ours(const char *at, size_t left)
 	memcpy(&a, at + sizeof(m), sizeof(a));
 	return m.type == SOCK_STREAM && a.type == UNIX_DIAG_NAME && a.len >= sizeof(a) &&
 	       a.len <= left - sizeof(m) &&
-	       (paths_has(at + sizeof(m) + sizeof(a), a.len - sizeof(a)) ||
+	       (paths_find(at + sizeof(m) + sizeof(a), a.len - sizeof(a)) ||
 		is_moved(at + sizeof(m) + sizeof(a), a.len - sizeof(a)));
 }
 

@@ -186,7 +186,7 @@ static void add_own_unix(const struct worker *w, pid_t pid, const char *name,
 {
 	facts->native = w->conf->mode == MODE_NATIVE;
 	/* A relative one cannot be compared. */
-	facts->unlisted = strchr("/@", *name) && !paths_has(name, strlen(name));
+	facts->unlisted = strchr("/@", *name) && !paths_find(name, strlen(name));
 	strbuf_addf(out, "; it listens by itself, past the broker, on the Unix socket %s ", name);
 	add_process(pid, out);
 	strbuf_addf(out, ": %s", escape_text(facts));

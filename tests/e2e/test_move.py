@@ -397,30 +397,37 @@ def was_told(pid):
 
 @test
 def a_broker_that_is_killed_as_it_gives_a_moved_connection_away_loses_none():
-    for call in ("sendmsg:signal=KILL:when=1", "sendmsg:delay_exit=60000000:when=1"):
-        broker = mover()
-        plain = Plain(broker, first="GET /echo?ms=20 HTTP/1.1\r\n\r\n")
-        one = plain.pid
-        ask(broker, "hold %s --move" % next(w["worker"] for w in workers(broker) if w["pid"] == one))
-        wait_until(lambda: proc.held_connections(relays(broker), broker.port) == 1)
-        assert plain.ask() == one  # the next one moves
-        proc.stop_process(one)
-        wait_until(lambda: was_told(one))  # and so it is not told again
-        shadow.wait_shadow(broker)
-        with Strace(broker.main_pid, "sendmsg", inject=call) as trace:
-            plain.sock.sendall(b"GET /echo HTTP/1.1\r\n\r\n")
-            if "delay" in call:
-                wait_until(lambda: trace.lines("DELAYED"))
-                send_signal(broker.main_pid, signal.SIGKILL)
-            else:
-                wait_until(lambda: trace.lines("killed"))
-        shadow.taken_over(broker)
-        assert plain.answer() != one
-        # That was the only answer, and the connection goes on.
-        assert plain.ask() != one
-        send_signal(one, signal.SIGCONT)
-        plain.close()
-        broker.stop()
+    """Nor one that came by a listener which a reload has closed meanwhile."""
+    both = ["{port}", "127.0.0.1:{port2} for {port}"]
+    for closed in (False, True):
+        for call in ("sendmsg:signal=KILL:when=1", "sendmsg:delay_exit=60000000:when=1"):
+            broker = mover(listen=both)
+            plain = Plain(broker, first="GET /echo?ms=20 HTTP/1.1\r\n\r\n", port=broker.port2)
+            one = plain.pid
+            ask(broker, "hold %s --move" % next(w["worker"] for w in workers(broker) if w["pid"] == one))
+            wait_until(lambda: proc.held_connections(relays(broker), broker.port2) == 1)
+            assert plain.ask() == one  # the next one moves
+            proc.stop_process(one)
+            wait_until(lambda: was_told(one))  # and so it is not told again
+            if closed:
+                broker.configure(PYTHON, workers=2, move="auto", drain_timeout="1h", drain_idle="off", listen=both[:1])
+                broker.reload_and_wait()
+                wait_until(lambda: not listens(broker.port2))
+            shadow.wait_shadow(broker)
+            with Strace(broker.main_pid, "sendmsg", inject=call) as trace:
+                plain.sock.sendall(b"GET /echo HTTP/1.1\r\n\r\n")
+                if "delay" in call:
+                    wait_until(lambda: trace.lines("DELAYED"))
+                    send_signal(broker.main_pid, signal.SIGKILL)
+                else:
+                    wait_until(lambda: trace.lines("killed"))
+            shadow.taken_over(broker)
+            assert plain.answer() != one
+            # That was the only answer, and the connection goes on.
+            assert plain.ask() != one
+            send_signal(one, signal.SIGCONT)
+            plain.close()
+            broker.stop()
 
 
 @test

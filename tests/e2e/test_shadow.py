@@ -2,6 +2,7 @@
 """The broker is killed, and its shadow goes on: workers and clients do not notice."""
 
 import collections
+import contextlib
 import errno
 import os
 import re
@@ -90,6 +91,17 @@ def at_each_system_call_of_a_connection():
             broker.stop()
 
 
+@contextlib.contextmanager
+def no_state(broker):
+    """Within, none is written: there is no room for what clients have begun to ask."""
+    with Strace(broker.main_pid, "ftruncate", inject="ftruncate:error=ENOSPC") as trace:
+        with contextlib.ExitStack() as stack:
+            for _ in range(32):
+                stack.enter_context(Control(broker)).socket.sendall(4000 * b"x")
+            wait_until(lambda: trace.lines("INJECTED"))
+            yield
+
+
 def killed_as_it_sends(broker, made, deed):
     """At the first sendmsg(2) that comes of `deed()`: it is about to make the call, or has `made` it."""
     wait_shadow(broker)
@@ -160,6 +172,58 @@ def one_that_was_taken_back_is_answered_once_though_the_broker_ends_as_it_gives_
         assert client.recv(1) == b""
         balanced(broker)
         broker.stop()
+
+
+def connect_by(broker, listen):
+    """Through the listener of that line."""
+    if listen[0] != "/":
+        return connect(broker.port2, "::1" if listen[0] == "[" else "127.0.0.1")
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(30)
+    s.connect(listen)
+    return s
+
+
+@test
+def those_that_were_taken_back_are_answered_once_though_their_listener_is_closed():
+    """
+    The service ends, and so does one of its workers. The broker is about to give a connection of that to the
+    other one, has just done so, the same with no state since all was open; or both wait in a state.
+    """
+    for listen in ("127.0.0.1:{port2}", "[::1]:{port2}", tmp("web.sock")):
+        for when in ("about", "made", "unsaid", "kept"):
+            broker = Broker(app("srv_blocking"), workers=2, queue=2, stall_timeout="1h", drain_timeout="1h",
+                            listen=["{port}", listen + " for {port}"])
+            busy = [connect(broker.port) for _ in range(2)]  # each worker waits for a request
+            wait_until(lambda: service(broker)["ledger"]["taken"] == 2)
+            clients = [connect_by(broker, listen) for _ in range(3)]
+            for client in clients:
+                send_request(client, close=True)
+            wait_until(lambda: sum(w["waiting"] for w in workers(broker)) == 3)
+            first = next(w["pid"] for w in workers(broker) if w["waiting"] == 2)
+
+            def end():
+                broker.signal(signal.SIGTERM)
+                broker.wait_event("worker-draining", count=2)  # after the listeners
+
+            def kill_first():
+                send_signal(first, signal.SIGKILL)
+                broker.wait_event("taken-back")
+
+            if when in ("kept", "unsaid"):
+                with no_state(broker) if when == "unsaid" else contextlib.nullcontext():
+                    end()
+                    kill_first()
+                    kill(broker)
+            else:
+                end()
+                call = killed_as_it_sends(broker, when == "made", kill_first)
+                assert "SCM_RIGHTS" in call, call
+            for sock in busy:
+                send_request(sock, close=True)
+            assert all(read_answer(client).pid not in (None, first) for client in clients)
+            assert [client.recv(1) for client in clients] == [b""] * 3
+            broker.wait_stopped()
 
 
 @test
@@ -275,7 +339,7 @@ def connections_that_were_taken_back_are_served():
         send_request(client)
     wait_until(lambda: service(broker)["ledger"]["accepted"] >= 3)
     wait_shadow(broker)
-    with Strace(broker.main_pid, "pwrite64", inject="pwrite64:error=ENOSPC"):
+    with no_state(broker):
         broker.mark()  # the log is opened once more
         send_signal(broker.worker_pid(), signal.SIGKILL)
         broker.wait_event("taken-back", count=1)

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	error.len = 0;
 	if (address_of_unix(text, &addr, &error) == 0) {
 		MUST(!strcmp(address_unix(&addr), text) && !strcmp(address_text(&addr).text, text));
-		MUST(paths_has(*text == '@' ? text : text, strlen(text)));
+		MUST(paths_find(*text == '@' ? text : text, strlen(text)));
 	} else {
 		MUST(error.len);
 	}

@@ -53,8 +53,8 @@ TEST(a_name_that_would_need_escapes_or_is_too_long_is_refused)
 	check_refused(longest, "at most 107");
 	longest[PATHS_LEN] = '\0';
 	CHECK_STR(paths_name(number(longest)), longest);
-	CHECK(paths_has(longest, PATHS_LEN) && paths_has(longest, PATHS_LEN + 1));
-	CHECK(!paths_has(longest, PATHS_LEN - 1));
+	CHECK(paths_find(longest, PATHS_LEN) && paths_find(longest, PATHS_LEN + 1));
+	CHECK(!paths_find(longest, PATHS_LEN - 1));
 }
 
 /* With and without a zero behind it, as programs bind. */
@@ -62,10 +62,10 @@ TEST(a_socket_of_ours_is_known_by_the_name_that_the_kernel_says)
 {
 	(void)number("/run/known");
 	(void)number("@known");
-	CHECK(paths_has("/run/known", 10) && paths_has("/run/known", 11));
-	CHECK(paths_has("\0known", 6));
-	CHECK(!paths_has("/run/know", 9) && !paths_has("\0known", 7));
-	CHECK(!paths_has("\0known2", 7) && !paths_has("", 0));
+	CHECK(paths_find("/run/known", 10) && paths_find("/run/known", 11));
+	CHECK(paths_find("\0known", 6));
+	CHECK(!paths_find("/run/know", 9) && !paths_find("\0known", 7));
+	CHECK(!paths_find("\0known2", 7) && !paths_find("", 0));
 }
 
 TEST(the_table_has_a_limit)
