@@ -301,7 +301,7 @@ $(BUILD)/apps/srv_native: tests/apps/srv_native.c tests/apps/app.h $(BUILD)/libh
 	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Iinclude -o $@ $< $(BUILD)/libhandoff.a $(SAN_LD)
 
 TOOL_SRC := $(sort $(wildcard tests/bench/*.c))
-TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%) $(BUILD)/bench/static/accepting
+TOOL_BIN := $(TOOL_SRC:tests/bench/%.c=$(BUILD)/bench/%) $(addprefix $(BUILD)/bench/static/,accepting holder)
 
 $(BUILD)/bench/static/%: tests/bench/%.c
 	@mkdir -p $(@D)

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Busy connections move on from programs whose calls are trapped, too: Go, and static ones."""
 
+import resource
 import signal
 
 from harness import *
 from lib import proc
 from lib.busy import N, Plain, finish, mover, pids, reload, start, wait_for
+from lib.paths import BUILD
 from lib.steering import workers
 from lib.trapped import HOW, go_program, static
 
@@ -58,6 +60,23 @@ def what_the_program_has_twice_stays():
     copied.close()
     other.close()
     proc.send_signal(copied.pid, signal.SIGKILL)  # which has its copy for ever
+
+
+@test
+def what_was_closed_before_the_first_move_is_no_connection():
+    """More than are moved at all: the library has not seen the end of most of them."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (12000, max(12000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    broker = mover([BUILD + "/bench/static/holder", "{port}"], workers=1)
+    old, held = broker.worker_pid(), [connect(broker.port) for _ in range(10300)]
+    wait_until(lambda: proc.held_connections({old}, broker.port) == 10300)
+    for sock in held[300:]:
+        sock.close()
+    wait_until(lambda: proc.held_connections({old}, broker.port) == 300)
+    broker.reload_and_wait()
+    wait_until(lambda: proc.held_connections({old}, broker.port) == 0)
+    for sock in held[:300]:
+        sock.close()
+    broker.wait_event("worker-exit", pid=old)
 
 
 main()

@@ -11,37 +11,36 @@
 #include "preload/slot.h"
 #include "preload/table.h"
 
-/* Twice as many as descriptors that are looked at: a power of 2. */
-#define PLACES	 32768
-#define MOST_FDS (PLACES / 2)
+#include <string.h>
+
+/* Descriptors have numbers below that, or what is connected stays. */
+#define MOST_FDS (1 << 16)
+/* Twice as many as sockets that are looked at: a power of 2. */
+#define PLACES (1 << 15)
+#define MOST   (PLACES / 2)
 
 static struct {
 	uint64_t ino; /* 0: none is here */
 	int fd;
 } seen[PLACES];
+static size_t n_seen;
 
-/* The app holds connection @a twice, as @a and @b: neither is what it has only one of. */
-static void forget_both(int a, int b)
-{
-	epollset_forget(a);
-	epollset_forget(b);
-}
-
+/* The program has closed @fd, or has the same socket twice: what it does with one is not all. */
 static void look_at(int fd)
 {
 	uint64_t ino = slot_socket_ino(fd);
 	size_t at = ino * 0x9E3779B97F4A7C15 >> 49; /* 15 bits: Fibonacci hashing, Knuth 6.4 */
 
-	if (!ino)
-		return;
-	while (seen[at].ino && seen[at].ino != ino)
+	while (ino && seen[at].ino && seen[at].ino != ino)
 		at = (at + 1) % PLACES;
-	if (seen[at].ino) {
-		forget_both(seen[at].fd, fd);
+	if (!ino || seen[at].ino) {
+		epollset_forget(ino ? seen[at].fd : fd);
+		epollset_forget(fd);
 		return;
 	}
 	seen[at].ino = ino;
 	seen[at].fd = fd;
+	n_seen++;
 }
 
 /*
@@ -50,15 +49,20 @@ static void look_at(int fd)
  */
 bool real_sees_connections(void)
 {
-	static bool known;
-	int end = fdinfo_end();
+	static bool trapped, known;
+	int end = known ? 0 : fdinfo_end();
 
 	if (known)
 		return true;
-	if (end < 0 || end > MOST_FDS || !trap_all_sockets())
+	if (end < 0 || end > MOST_FDS)
 		return false;
-	for (int fd = 0; fd < end; fd++)
+	trapped = trapped || trap_all_sockets();
+	if (!trapped)
+		return false;
+	memset(seen, 0, sizeof(seen));
+	n_seen = 0;
+	for (int fd = 0; fd < end && n_seen < MOST; fd++)
 		look_at(fd);
-	known = true;
+	known = n_seen < MOST;
 	return false;
 }
