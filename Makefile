@@ -144,7 +144,7 @@ PRELOAD_OBJ := $(PRELOAD_SRC:%.c=$(BUILD)/obj/%.o)
 
 # The preload library once more, for programs that load no library: see worker-shim/trap/params.h.
 TRAP_SRC := $(sort $(wildcard worker-shim/trap/*.c))
-TRAP_PRELOAD := addr adopt fdinfo hooks_accept hooks_fd hooks_listen hooks_name hooks_path hooks_syscall \
+TRAP_PRELOAD := addr adopt blocked fdinfo hooks_accept hooks_fd hooks_listen hooks_name hooks_path hooks_syscall \
 	launched moved options shim slot table
 TRAP_OBJ := $(TRAP_SRC:%.c=$(BUILD)/obj/%.o) $(TRAP_PRELOAD:%=$(BUILD)/obj/blob/%.o)
 

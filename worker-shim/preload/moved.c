@@ -1,12 +1,14 @@
 #include "moved.h"
 
 #include "addr.h"
+#include "blocked.h"
 #include "fdinfo.h"
 #include "real.h"
 #include "slot.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -25,8 +27,9 @@
 #define MOVED_FEW  16
 /* A MOVE that finds nothing to move goes on so often, after 1, 2, 3 ms. */
 #define MOVED_PASSES 3
-/* More threads than that are not looked at. */
-#define MOVED_THREADS 256
+/* Who waits for one that is being replaced yields so often, and sleeps so many ms. */
+#define MOVED_YIELDS 100
+#define MOVED_NAPS   100
 
 _Atomic int moved_now = -1;
 
@@ -49,6 +52,15 @@ static struct {
 	unsigned replaced;		   /* for this MOVE */
 	struct candidate v[MOVED_AT_ONCE]; /* by .fd */
 } found = { .busy = ATOMIC_FLAG_INIT };
+
+void moved_wait_for(int fd)
+{
+	for (int i = 0; i < MOVED_YIELDS + MOVED_NAPS && atomic_load(&moved_now) == fd; i++)
+		if (i < MOVED_YIELDS)
+			(void)sched_yield();
+		else
+			(void)poll(NULL, 0, 1);
+}
 
 /* --- the name --------------------------------------------------------------------------------- */
 
@@ -339,50 +351,6 @@ static bool replace(const struct candidate *c, int seat)
 	return done;
 }
 
-/* --- threads that are blocked ----------------------------------------------------------------- */
-
-struct blocked {
-	size_t n;
-	bool unknown;
-	int fds[MOVED_THREADS]; /* the first argument of the call that each is in */
-};
-
-/* "7 0x3 0x7ffc...": the number of the call, and its arguments; or "running". */
-static void look_at_thread(int tid, void *arg)
-{
-	struct blocked *b = arg;
-	char path[64], text[64];
-	const char *p;
-	uint64_t number;
-	_cleanup_real_fd_ int fd = -1;
-	ssize_t n;
-
-	strcpy(number_write(stpcpy(path, "/proc/self/task/"), (unsigned)tid, 10), "/syscall");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0 && errno == ESRCH)
-		return;
-	if (n < 0 || b->n == MOVED_THREADS) {
-		b->unknown = true;
-		return;
-	}
-	text[n] = '\0';
-	p = text;
-	if (handoff_read_digits(&p, 10, INT32_MAX, &number) && !strncmp(p, " 0x", 3)) {
-		p += 3;
-		if (handoff_read_digits(&p, 16, UINT64_MAX, &number) && number < TABLE_FDS)
-			b->fds[b->n++] = (int)number;
-	}
-}
-
-static bool is_blocked_on(const struct blocked *b, int fd)
-{
-	for (size_t i = 0; i < b->n; i++)
-		if (b->fds[i] == fd)
-			return true;
-	return false;
-}
-
 /* --- all of them ------------------------------------------------------------------------------ */
 
 /* What was found. False: the seat takes no more. */
@@ -397,7 +365,7 @@ static bool replace_found(int seat, const struct blocked *blocked)
 		}
 		/* EPOLLONESHOT that has fired: a thread has it. */
 		if (c->n_items == 1 && (c->item.events & (EPOLLIN | EPOLLOUT)) &&
-		    !is_blocked_on(blocked, c->fd) && !replace(c, seat) && errno == EPIPE)
+		    !blocked_on(blocked, c->fd) && !replace(c, seat) && errno == EPIPE)
 			return false;
 	}
 	return true;
@@ -406,11 +374,11 @@ static bool replace_found(int seat, const struct blocked *blocked)
 static void replace_all(int seat)
 {
 	uint64_t until_ns = handoff_now_ns() + MOVED_NS;
-	struct blocked blocked = { 0 };
+	struct blocked blocked;
 	int end = atomic_load(&table_end);
 
 	if (!real_sees_connections() || are_too_many(end) || !find_sets() ||
-	    fdinfo_each_thread(look_at_thread, &blocked) < 0 || blocked.unknown)
+	    !blocked_look(&blocked))
 		return;
 	do {
 		found.next = find_candidates(found.next < end ? found.next : 0);

@@ -17,7 +17,6 @@
 
 #include "handoff_wire.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -26,14 +25,18 @@
 extern _Atomic int moved_now;
 
 /*
- * Until @fd is not being replaced: some microseconds. A signal handler in the middle of it waits
- * for itself: so not for ever. Who closes @fd first says so in the table (epollset_of()), where
- * moved.c looks after it has set moved_now: so one of the two sees the other.
+ * Until @fd is not being replaced: some microseconds, or as long as that thread does not get the
+ * processor. A signal handler in the middle of it waits for itself: so not for ever.
+ *
+ * Who closes @fd first says so in the table (epollset_of()), where moved.c looks after it has set
+ * moved_now: so one of the two sees the other.
  */
+void moved_wait_for(int fd);
+
 static inline void moved_wait(int fd)
 {
-	for (int i = 0; i < 1000 && __builtin_expect(atomic_load(&moved_now) == fd, 0); i++)
-		(void)sched_yield();
+	if (__builtin_expect(atomic_load(&moved_now) == fd, 0))
+		moved_wait_for(fd);
 }
 
 /*
