@@ -273,6 +273,8 @@ static bool take_evidence(struct broker *b)
 	w = e->complete ? worker_of_evidence(b) : NULL;
 	if (!w)
 		return false;
+	/* Of one that has some it does not matter whether it is debugged. */
+	e->tree.figures &= !e->tree.open;
 	r = tree_steps(&e->tree, STEPS);
 	/* Of one that drains it only matters that it has some. */
 	if (r > 0 && e->tree.open >= 0 &&
