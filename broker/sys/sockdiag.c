@@ -18,8 +18,9 @@
 #define NLM_F_REQUEST	       0x001
 #define NLM_F_DUMP	       0x300
 #define INET_DIAG_REQ_BYTECODE 1
-#define INET_DIAG_BC_S_GE      2
-#define INET_DIAG_BC_S_LE      3
+#define INET_DIAG_BC_JMP       1
+#define INET_DIAG_BC_S_GE      2 /* S_LE is the next, and so with D */
+#define INET_DIAG_BC_D_GE      4
 
 struct nl_header {
 	uint32_t len;
@@ -53,18 +54,18 @@ struct diag_msg {
 
 struct diag_op {
 	uint8_t code, yes; /* yes: bytes to go on */
-	uint16_t no;	   /* bytes to jump if false; in the second half of a pair: the port */
+	uint16_t no; /* bytes to jump if false, as JMP is; in the second half of a pair: the port */
 };
 
 struct port_filter {
 	uint16_t attr_len, attr_type;
-	struct diag_op ops[4];
+	struct diag_op ops[14];
 };
 
 static_assert(sizeof(struct diag_id) == 48, "kernel ABI");
 static_assert(sizeof(struct diag_request) == 60, "kernel ABI");
 static_assert(sizeof(struct diag_msg) == 72, "kernel ABI");
-static_assert(sizeof(struct port_filter) == 20, "kernel ABI");
+static_assert(sizeof(struct port_filter) == 60, "kernel ABI");
 
 /* The kernel's ABI (linux/unix_diag.h). */
 struct unix_request {
@@ -90,8 +91,23 @@ static_assert(sizeof(struct unix_msg) == 16, "kernel ABI");
 
 /* The kernel puts as many sockets into an answer as fit: a step is to be short. */
 #define STEP_BYTES 8192
+/*
+ * But it goes on until they fill it: past 200,000 of which none is asked for, that takes 14 ms. So
+ * some others are asked for, too, to end a step: of the ports that the kernel chooses, one of 28.
+ */
+#define OTHERS_LOW  40000
+#define OTHERS_HIGH 41023
 /* Chains of sockets by inode: to sort 100,000 of them at the end would be one long step. */
 #define HEADS 16384
+
+/* One of ports @low to @high; a test that is false jumps behind what follows these, or the end. */
+static void put_range(struct diag_op at[4], uint8_t ge, uint16_t low, uint16_t high)
+{
+	at[0] = (struct diag_op){ ge, 8, 20 };
+	at[1].no = low;
+	at[2] = (struct diag_op){ ge + 1, 8, 12 };
+	at[3].no = high;
+}
 
 static int send_request(const struct sockdiag_walk *w)
 {
@@ -114,20 +130,17 @@ static int send_request(const struct sockdiag_walk *w)
 						      .states = 1 << TCP_ESTABLISHED,
 						      .show = UDIAG_SHOW_NAME };
 	} else {
-		/*
-		 * The older question, since its answer has both families: to pass over 200,000
-		 * sockets for one that has none takes 14 ms, which no step can be less than.
-		 */
+		/* The older question, since its answer has both families. */
 		msg.nl.type = TCPDIAG_GETSOCK;
 		msg.nl.len = sizeof(msg);
 		msg.req = (struct diag_request){ .states = w->states };
-		/* low <= sport && sport <= high; a false test jumps behind the end: no match. */
 		msg.filter = (struct port_filter){ .attr_len = sizeof(struct port_filter),
 						   .attr_type = INET_DIAG_REQ_BYTECODE,
-						   .ops = { { INET_DIAG_BC_S_GE, 8, 20 },
-							    { 0, 0, w->low },
-							    { INET_DIAG_BC_S_LE, 8, 12 },
-							    { 0, 0, w->high } } };
+						   .ops[4] = { INET_DIAG_BC_JMP, 4, 40 },
+						   .ops[9] = { INET_DIAG_BC_JMP, 4, 20 } };
+		put_range(msg.filter.ops, INET_DIAG_BC_S_GE, w->low, w->high);
+		put_range(msg.filter.ops + 5, INET_DIAG_BC_S_GE, OTHERS_LOW, OTHERS_HIGH);
+		put_range(msg.filter.ops + 10, INET_DIAG_BC_D_GE, OTHERS_LOW, OTHERS_HIGH);
 	}
 	return sendto(w->fd, &msg, msg.nl.len, 0, (const struct sockaddr *)&kernel,
 		      sizeof(kernel)) < 0
@@ -158,8 +171,9 @@ static bool is_ours(const char *at, size_t left)
 }
 
 /* @at: what the kernel says of one socket. */
-static int add_socket(const char *at, size_t left, struct sockdiag_list *ret)
+static int add_socket(const char *at, size_t left, struct sockdiag_walk *w)
 {
+	struct sockdiag_list *ret = &w->found;
 	struct sockdiag_socket s = { .local.family = HANDOFF_UNIX };
 	struct diag_msg m;
 	uint32_t *head;
@@ -172,6 +186,8 @@ static int add_socket(const char *at, size_t left, struct sockdiag_list *ret)
 		memcpy(&m, at, sizeof(m));
 		s.local.family = m.family == AF_INET ? 4 : 6;
 		s.local.port = ntohs(m.id.sport);
+		if (s.local.port < w->low || s.local.port > w->high)
+			return 0;
 		memcpy(s.local.ip, m.id.src, s.local.family == 4 ? 4 : 16);
 	} else {
 		return 0;
@@ -189,7 +205,7 @@ static int add_socket(const char *at, size_t left, struct sockdiag_list *ret)
 }
 
 /* 0; 1: that was the end of the list; -errno. */
-static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
+static int add_messages(const char *at, size_t left, struct sockdiag_walk *w)
 {
 	while (left >= sizeof(struct nl_header)) {
 		const struct nl_header *h = (const struct nl_header *)(const void *)at;
@@ -205,7 +221,7 @@ static int add_messages(const char *at, size_t left, struct sockdiag_list *ret)
 				memcpy(&error, at + sizeof(*h), sizeof(error));
 			return error ? error : -EIO; /* already negative */
 		}
-		error = add_socket(at + sizeof(*h), h->len - sizeof(*h), ret);
+		error = add_socket(at + sizeof(*h), h->len - sizeof(*h), w);
 		if (error < 0)
 			return error;
 		if (step >= left)
@@ -233,7 +249,7 @@ int sockdiag_step(struct sockdiag_walk *w)
 {
 	_Alignas(struct nl_header) char buf[STEP_BYTES];
 	ssize_t n = recv(w->fd, buf, sizeof(buf), 0);
-	int r = n > 0 ? add_messages(buf, (size_t)n, &w->found) : n == 0 ? -EIO : -errno;
+	int r = n > 0 ? add_messages(buf, (size_t)n, w) : n == 0 ? -EIO : -errno;
 
 	if (r == 0 || r == -EINTR)
 		return 1;

@@ -169,4 +169,52 @@ TEST(many_connections_are_all_found)
 	close(listener);
 }
 
+/* From a port that ends steps: see OTHERS_LOW. */
+static int connect_from(int listener, uint16_t first)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	union address to;
+	socklen_t len = sizeof(to);
+	struct linger reset = { .l_onoff = 1 }; /* so that the port is free at once */
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r = -1;
+
+	CHECK_EQ(getsockname(listener, &to.sa, &len), 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	for (unsigned i = 0; r < 0 && i < 1024; i++) {
+		own.sin_port = htons((uint16_t)(first + i));
+		r = bind(fd, (struct sockaddr *)&own, sizeof(own));
+	}
+	CHECK_EQ(r, 0);
+	CHECK_EQ(connect(fd, &to.sa, len), 0);
+	return fd;
+}
+
+TEST(what_is_not_asked_for_does_not_make_a_step_long)
+{
+	enum { N = 200 };
+	static int client[N], conn[N];
+	struct sockdiag_walk w = SOCKDIAG_WALK(.states = SOCKDIAG_OPEN);
+	int unused, listener = listen_on(AF_INET, &w.low), steps = 1;
+
+	unused = listen_on(AF_INET, &w.low);
+	w.high = w.low;
+	for (int i = 0; i < N; i++) {
+		client[i] = connect_from(listener, 40000);
+		conn[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	}
+	CHECK_EQ(sockdiag_begin(&w), 0);
+	while (sockdiag_step(&w) > 0)
+		steps++;
+	CHECK_EQ(w.found.n, 0);
+	CHECK(steps >= 3); /* each has room for 60 to 90 */
+	sockdiag_end(&w);
+	for (int i = 0; i < N; i++) {
+		close(client[i]);
+		close(conn[i]);
+	}
+	close(listener);
+	close(unused);
+}
+
 TAP_MAIN()
