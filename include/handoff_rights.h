@@ -42,8 +42,10 @@ static inline size_t handoff_take_rights(struct msghdr *msg, int *ret_fds, size_
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		const unsigned char *bytes = (unsigned char *)c;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-		    c->cmsg_len > (size_t)(limit - bytes))
+		/* None can follow: CMSG_NXTHDR() of glibc before 2.36 would take any length. */
+		if (c->cmsg_len > (size_t)(limit - bytes))
+			break;
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
 			int fd;
