@@ -230,8 +230,17 @@ __attribute__((destructor)) static void end(void)
 
 #define TOUCHING(type, name, parameters, ...) HOOKED(type, name, parameters, touch(fd), __VA_ARGS__)
 
+/* As python before 3.10 tries what it has been given, when it could not be told anything yet. */
+static void touch_copied(int fd)
+{
+	IMPORT(int, Py_IsInitialized, void);
+
+	if (!Py_IsInitialized || Py_IsInitialized())
+		touch(fd);
+}
+
 HOOKS_ANSWERED(TOUCHING)
-TOUCHING(int, dup, (int fd), fd)
+HOOKED(int, dup, (int fd), touch_copied(fd), fd)
 TOUCHING(int, epoll_ctl, (int epfd, int op, int fd, struct epoll_event *e), epfd, op, fd, e)
 TOUCHING(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len), fd, addr, len)
 TOUCHING(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), fd, addr, len)
