@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from harness import *
+from lib.tools import need
 
 private_namespaces()
 
@@ -62,6 +63,7 @@ def app_that_says(early=(), late=(), family="socket.AF_INET", address="0.0.0.0",
 
 def mgmt0():
     """A device beside lo, from which nobody comes."""
+    need("ip")
     if "mgmt0" not in [name for _, name in socket.if_nameindex()]:
         made = subprocess.run(["ip", "link", "add", "mgmt0", "type", "veth", "peer", "mgmt1"],
                               capture_output=True, text=True)

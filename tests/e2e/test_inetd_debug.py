@@ -107,7 +107,7 @@ def wait_quietly(client):
     try:
         client.recv(1, socket.MSG_PEEK)
         return False
-    except TimeoutError:
+    except socket.timeout:
         return True
     finally:
         client.settimeout(30)

@@ -2,6 +2,7 @@
 """The preload library: what goes from one program to another, and what a program must not lose."""
 
 import os
+import re
 import socket
 import sys
 
@@ -147,7 +148,7 @@ def a_program_that_sets_its_own_preload_keeps_the_library(broker):
         p.listen()
         with open("/proc/%d/maps" % p.num("pid")) as maps:
             text = maps.read()
-        assert "libm." in text and "libworker-shim" in text
+        assert re.search("/libm[.-]", text) and "libworker-shim" in text
         p.say("exit")
 
 

@@ -206,6 +206,9 @@ class Strace:
     def __init__(self, pid, calls, inject=None, follow=False):
         if not shutil.which("strace"):
             tap.skip("needs strace(1)")
+        with open(shutil.which("strace"), "rb") as f:
+            if "delay" in str(inject) and b"(DELAYED)" not in f.read():
+                tap.skip("needs a strace(1) that says what it delays")
         self._file = tap.tmp("strace.%d" % id(self))
         argv = ["strace", "-p", str(pid), "-o", self._file, "-e", "trace=" + calls]
         argv += ["-f"] if follow else []
