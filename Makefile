@@ -53,6 +53,8 @@ BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g
 BASE_CFLAGS += -fno-strict-aliasing # control messages and sockaddrs are read through casts
 # A kept record (policy/kept.h) is an unnamed member of its object, as in the Linux kernel.
 BASE_CFLAGS += -fms-extensions $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),-Wno-microsoft-anon-tag)
+# gcc before 11 takes what is before such a member for not initialised.
+WARN += $(if $(filter 4 5 6 7 8 9 10,$(firstword $(subst ., ,$(shell $(CC) -dumpversion)))),-Wno-missing-field-initializers)
 BASE_CFLAGS += -fno-common # one definition of each variable
 BASE_CFLAGS += -fvisibility=hidden # a name is exported on purpose or not at all
 
@@ -91,6 +93,9 @@ COMPILE_TRAP := $(CC) -std=gnu11 -D_GNU_SOURCE -Os -U__OPTIMIZE_SIZE__ -g $(filt
 	$(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics)
 ERRORS := $(if $(WERROR),-Werror) # what is built is the same
 LINK := $(CC) $(HARDEN_LD) $(SAN_LD) $(LDFLAGS)
+# For dlsym() and threads with glibc before 2.34; empty in newer libcs.
+DL := -ldl
+LIBS := -pthread $(DL)
 
 # --- flags are a dependency --------------------------------------------------------------------
 # $(BUILD)/flags/NAME holds what the variable NAME was when it was used last, and is written only
@@ -168,10 +173,10 @@ $(BUILD)/obj/blob/blob: $(TRAP_OBJ) worker-shim/trap/blob.ld
 # No -lc feature beyond POSIX names: the same file serves glibc and musl programs.
 $(BUILD)/libworker-shim.so: $(PRELOAD_OBJ) worker-shim/preload/exports.map $(BUILD)/flags/LINK
 	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-shim.so -Wl,--version-script=worker-shim/preload/exports.map \
-		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ)
+		-Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(PRELOAD_OBJ) $(DL)
 
 $(BUILD)/libworker-inetd.so: $(INETD_OBJ) $(BUILD)/flags/LINK
-	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-inetd.so -Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(INETD_OBJ)
+	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libworker-inetd.so -Wl,-z,relro -Wl,-z,now $(SAN_LD) $(LDFLAGS) -o $@ $(INETD_OBJ) $(DL)
 
 $(BUILD)/libhandoff.a: $(NATIVE_OBJ)
 	$(call say,AR,$@)rm -f $@ && $(LD) -r -o $(BUILD)/obj/libhandoff.o $(NATIVE_OBJ) && \
@@ -250,7 +255,7 @@ define unit_rule
 $(BUILD)/unit/$(notdir $(1:.c=)): $(1:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/tests/harness/tap.o \
 		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1))) $(BUILD)/flags/LINK
 	@mkdir -p $$(@D)
-	$$(call say,LD,$$@)$$(LINK) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$(filter %.o,$$^)
+	$$(call say,LD,$$@)$$(LINK) $(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$(filter %.o,$$^) $(LIBS)
 endef
 comma := ,
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t))))
@@ -267,7 +272,7 @@ $(BUILD)/fuzz/$(notdir $(1:.c=)): $(1:%.c=$(BUILD)/obj/%.o) $(filter %.o,$(FUZZ_
 		$(patsubst %,$(BUILD)/obj/%.o,$(call links,$(1))) $(BUILD)/flags/LINK
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)$$(LINK) $(filter-out %.o,$(FUZZ_MAIN)) \
-		$(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$(filter %.o,$$^)
+		$(patsubst %,-Wl$(comma)--wrap=%,$(call wraps,$(1))) -o $$@ $$(filter %.o,$$^) $(LIBS)
 endef
 $(foreach t,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(t))))
 
@@ -281,7 +286,7 @@ APP_BIN := $(APP_SRC:tests/apps/%.c=$(BUILD)/apps/%)
 
 $(BUILD)/apps/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -o $@ $<
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -o $@ $< $(LIBS)
 
 # Programs that load no library: their system calls are trapped.
 STATIC_BIN := $(addprefix $(BUILD)/apps/static/,srv_blocking srv_epoll_before_listen srv_prefork srv_raw srv_relay \
@@ -289,11 +294,11 @@ STATIC_BIN := $(addprefix $(BUILD)/apps/static/,srv_blocking srv_epoll_before_li
 
 $(BUILD)/apps/static/%: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -pthread -static -o $@ $<
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -static -o $@ $< $(LIBS)
 
 $(BUILD)/apps/static/%_pie: tests/apps/%.c $(wildcard tests/apps/*.h)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -fPIE -static-pie -o $@ $<
+	$(call say,CC,$<)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -fPIE -static-pie -o $@ $< $(LIBS)
 
 # With libhandoff, as handoff(3) says.
 $(BUILD)/apps/srv_native: tests/apps/srv_native.c tests/apps/app.h $(BUILD)/libhandoff.a

@@ -11,13 +11,13 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "base/words.h"
 #include "config/conf.h"
 #include "config/option.h"
 #include "ctl/debugger.h"
+#include "handoff_kernel.h"
 #include "sys/config_file.h"
 #include "sys/proc.h"
 #include "sys/safe_path.h"

@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include "base/fd.h"
+#include "handoff_kernel.h"
 #include "sys/loop.h"
 #include "sys/proc.h"
 #include "sys/spawn.h"

@@ -1,7 +1,7 @@
 #include "idle_end.h"
 
-#include <sys/syscall.h>
 #include "base/fd.h"
+#include "handoff_kernel.h"
 #include "policy/pace.h"
 #include "sys/log.h"
 #include "sys/proc.h"

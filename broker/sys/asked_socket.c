@@ -1,8 +1,8 @@
 #include "asked_socket.h"
 
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include "base/fd.h"
+#include "handoff_kernel.h"
 
 /* Of the kernel's headers, where a libc may lack the name. */
 #define OPT_NETNS_COOKIE 71

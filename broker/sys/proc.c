@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include "base/fd.h"
+#include "handoff_kernel.h"
 
 void pid_set_deinit(struct pid_set *set)
 {

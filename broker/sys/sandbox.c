@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#include "handoff_kernel.h"
 
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define ARCH 0xc000003e /* AUDIT_ARCH_X86_64 */

@@ -7,10 +7,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include "base/fd.h"
+#include "handoff_kernel.h"
 #include "sys/confine.h"
 #include "sys/rights.h"
 

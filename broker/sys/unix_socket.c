@@ -1,9 +1,9 @@
 #include "unix_socket.h"
 
 #include <limits.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include "base/fd.h"
+#include "handoff_kernel.h"
 #include "sys/pair.h"
 #include "sys/safe_path.h"
 

@@ -1,11 +1,11 @@
 #include "ends.h"
 
 #include <stdio.h>
-#include <sys/syscall.h>
 #include "base/fd.h"
 #include "dispatch/channel.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/flow.h"
+#include "handoff_kernel.h"
 #include "sys/log.h"
 #include "sys/retire.h"
 #include "sys/starter.h"

@@ -26,6 +26,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "old_libc.h"
 
 #define MAX_WORDS 8
 #define UNTOUCHED ENOTNAM /* no call says that */

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "old_libc.h"
 
 static char report[8192] = "HTTP/1.0 200 OK\r\n\r\n";
 static size_t used;

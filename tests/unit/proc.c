@@ -1,5 +1,6 @@
 /* links: broker/sys/proc broker/sys/dir */
 /* wrap: fopen access */
+#include "handoff_kernel.h"
 #include "sys/proc.h"
 #include "tap.h"
 
@@ -11,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
 /* links: broker/sys/sandbox broker/base/strbuf */
+#include "handoff_kernel.h"
 #include "sys/sandbox.h"
 #include "tap.h"
 
@@ -10,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

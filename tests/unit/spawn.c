@@ -2,6 +2,7 @@
 /* links: broker/base/strbuf broker/base/units */
 /* links: broker/sys/proc broker/sys/dir */
 /* wrap: kill syscall close */
+#include "handoff_kernel.h"
 #include "sys/spawn.h"
 #include "tap.h"
 
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -56,6 +56,9 @@ static void add(char *list, size_t size, const char *name)
 		(void)snprintf(list + n, size - n, "'%s','%s',", name, value);
 }
 
+/* A perl with threads has it; glibc before 2.34 has it only for programs with threads. */
+#pragma weak pthread_getspecific
+
 static void tell_perl(const char *list)
 {
 	char code[2048];

@@ -99,7 +99,6 @@ struct timespec;
 	X(int, shutdown, (int fd, int how)) \
 	X(int, sigaction, (int sig, const struct sigaction *action, struct sigaction *old)) \
 	X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old)) \
-	X(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old)) \
 	X(long, syscall, (long nr, ...))
 
 /* clang-format on */
@@ -118,6 +117,7 @@ HOOK(int, execv, (const char *path, char *const argv[]))
 HOOK(int, execveat, (int dir, const char *path, char *const argv[], char *const envp[], int flags))
 HOOK(int, execvp, (const char *file, char *const argv[]))
 HOOK(int, fcntl64, (int fd, int cmd, ...))
+HOOK(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old))
 
 /* hooks_path.c: whether @addr is one of the Unix sockets that the broker has; @ret names it. */
 bool find_socket_at(const struct sockaddr *addr, socklen_t len, char ret[HANDOFF_PATH_SIZE]);

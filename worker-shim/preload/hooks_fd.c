@@ -6,8 +6,8 @@
  */
 #include <stdarg.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include "adopt.h"
+#include "handoff_kernel.h"
 #include "hooks.h"
 #include "moved.h"
 #include "shim.h"

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include "adopt.h"
 #include "fdinfo.h"
+#include "handoff_kernel.h"
 #include "hooks.h"
 #include "shim.h"
 #include "slot.h"

@@ -46,28 +46,26 @@ int hook_sigaction(int sig, const struct sigaction *action, struct sigaction *ol
 	return real.sigaction(sig, action, old);
 }
 
-typedef int mask_fn(int, const sigset_t *, sigset_t *);
-
-static int change_mask(mask_fn *fn, int how, const sigset_t *set, sigset_t *old)
+int hook_sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
 	sigset_t changed;
 
+	real_ready();
 	if (set && how != SIG_UNBLOCK && is_trapped()) {
 		changed = *set;
 		(void)sigdelset(&changed, SIGSYS);
 		set = &changed;
 	}
-	return fn(how, set, old);
+	return real.sigprocmask(how, set, old);
 }
 
-int hook_sigprocmask(int how, const sigset_t *set, sigset_t *old)
-{
-	real_ready();
-	return change_mask(real.sigprocmask, how, set, old);
-}
-
+/*
+ * The same call, but it returns the error. glibc before 2.32 has it in a library that may be loaded
+ * after this one: there is nothing to look up.
+ */
 int hook_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
-	real_ready();
-	return change_mask(real.pthread_sigmask, how, set, old);
+	_keep_errno_ int saved = errno;
+
+	return hook_sigprocmask(how, set, old) < 0 ? errno : 0;
 }

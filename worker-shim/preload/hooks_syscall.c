@@ -13,7 +13,7 @@
  * do without. All others pass through as they are.
  */
 #include <stdarg.h>
-#include <sys/syscall.h>
+#include "handoff_kernel.h"
 #include "hooks.h"
 #include "shim.h"
 #include "slot.h"

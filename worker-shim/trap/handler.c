@@ -8,6 +8,7 @@
 #include <signal.h>
 #include "filter.h"
 #include "handler.h"
+#include "handoff_kernel.h"
 #include "libc.h"
 #include "preload/hooks.h"
 #include "preload/real.h"
@@ -42,12 +43,10 @@ struct trap_params trap_params __attribute__((section(".data.params")));
 
 /* --- what is trapped --------------------------------------------------------------------- */
 
-#define NR_IO_URING_SETUP 425 /* the same on every machine; older libcs have no name for it */
-
 /* Whatever their descriptor is. */
 static const int always[] = {
 	SYS_accept,	 SYS_accept4,	   SYS_bind,	       SYS_listen,
-	SYS_close_range, SYS_rt_sigaction, SYS_rt_sigprocmask, NR_IO_URING_SETUP,
+	SYS_close_range, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_io_uring_setup,
 	SYS_execve,	 SYS_execveat,	   SYS_rt_sigsuspend,
 };
 

@@ -52,6 +52,25 @@ int stat(const char *path, struct stat *st)
 	return fstatat(AT_FDCWD, path, st, 0);
 }
 
+#ifdef _STAT_VER /* glibc before 2.33: its header makes these of them */
+int __fxstat(int version, int fd, struct stat *st)
+{
+	(void)version;
+	return (int)CALL(fstat, fd, (long)st);
+}
+
+int __fxstatat(int version, int dir, const char *path, struct stat *st, int flags)
+{
+	(void)version;
+	return (int)CALL(newfstatat, dir, (long)path, (long)st, flags);
+}
+
+int __xstat(int version, const char *path, struct stat *st)
+{
+	return __fxstatat(version, AT_FDCWD, path, st, 0);
+}
+#endif
+
 pid_t getpgrp(void)
 {
 	return (pid_t)RAW(getpgid, 0);
