@@ -175,6 +175,39 @@ def one_that_was_taken_back_is_answered_once_though_the_broker_ends_as_it_gives_
         broker.stop()
 
 
+# It listens, and accepts nobody before it is told to.
+LATER = """
+import socket, sys
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+open(sys.argv[2]).readline()
+while True:
+    c, _ = s.accept()
+    c.recv(4096)
+    c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    c.close()
+"""
+
+
+@test
+def the_same_if_it_waits_behind_others_at_a_worker_that_has_taken_none():
+    gate = Gate()
+    for made in (False, True):
+        broker = Broker(["python3", write_file("later.py", LATER), "{port}", gate.path], workers=2, queue=4,
+                        stall_timeout="1h", backoff_min="10s")
+        clients = [connect(broker.port) for _ in range(3)]
+        for client in clients:
+            send_request(client, close=True)
+        wait_until(lambda: sum(w["waiting"] for w in workers(broker)) == 3)
+        first = next(w["pid"] for w in workers(broker) if w["waiting"] == 2)
+        call = killed_as_it_sends(broker, made, lambda: send_signal(first, signal.SIGKILL))
+        assert "SCM_RIGHTS" in call, call
+        gate.open()
+        assert [read_answer(client).status for client in clients] == [200] * 3
+        assert [client.recv(1) for client in clients] == [b""] * 3, "somebody else has it, too"
+        balanced(broker)
+        broker.stop()
+
+
 def connect_by(broker, listen):
     """Through the listener of that line."""
     if listen[0] != "/":
