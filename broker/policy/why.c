@@ -4,7 +4,7 @@
 #include "base/units.h"
 
 struct time_text {
-	char text[24];
+	char text[32];
 };
 
 /* "12 s", "3 min": as exact as people need it. */
