@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/units.h"
 #include "sys/proc.h"
+#include "sys/rights.h"
 
 struct value {
 	const char *text;
@@ -119,8 +120,14 @@ int confine_broker(const char *oom_score, pid_t parent, struct strbuf *error)
 		return 0;
 	if (proc_read(getpid(), "oom_score_adj", given_oom_score, sizeof(given_oom_score)) < 0)
 		return strbuf_fail(error, -errno, "cannot read oom_score_adj: %m");
+	/* Done with that right, it is also the least that a worker can have. More needs no right.
+	 */
+	if (strtol(oom_score, NULL, 10) > strtol(given_oom_score, NULL, 10))
+		r = rights_use(~RIGHT_SYS_RESOURCE);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(pids); i++)
 		r = write_oom_score(pids[i], oom_score);
+	if (r == 0)
+		r = rights_use(RIGHTS_ALL);
 	return r < 0 ? fail(error, r, "oom_score_adj", oom_score) : 0;
 }
 

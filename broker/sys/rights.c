@@ -24,7 +24,7 @@ bool rights_are_given_by(const char *name, const char *path, const char *directo
 enum { EFFECTIVE, PERMITTED, INHERITABLE, SETS };
 
 /* By capset(2), which libc leaves to a library of its own. */
-int rights_reduce(uint64_t keep)
+static int change(uint64_t keep, uint64_t use)
 {
 	uint32_t version_and_pid[] = { 0x20080522, 0 }, sets[2][SETS];
 
@@ -32,10 +32,20 @@ int rights_reduce(uint64_t keep)
 		return -errno;
 	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++) {
 		sets[i][PERMITTED] &= (uint32_t)(keep >> 32 * i);
-		sets[i][EFFECTIVE] = sets[i][PERMITTED];
+		sets[i][EFFECTIVE] = sets[i][PERMITTED] & (uint32_t)(use >> 32 * i);
 		sets[i][INHERITABLE] &= sets[i][PERMITTED];
 	}
 	return syscall(SYS_capset, version_and_pid, sets) < 0 ? -errno : 0;
+}
+
+int rights_reduce(uint64_t keep)
+{
+	return change(keep, RIGHTS_ALL);
+}
+
+int rights_use(uint64_t use)
+{
+	return change(RIGHTS_ALL, use);
 }
 
 void rights_inherit(uint64_t inherit)

@@ -25,6 +25,9 @@ bool rights_are_given_by(const char *name, const char *path, const char *directo
 /* Of the capabilities that this process has, it keeps those in @keep. 0 or -errno. */
 int rights_reduce(uint64_t keep);
 
+/* It keeps all, and only those in @use count, until the next call. 0 or -errno. */
+int rights_use(uint64_t use);
+
 /*
  * From now on neither this process nor one that it starts gains rights by executing a file. A file
  * that has others than @bound as capabilities cannot be executed at all, and root loses the others
