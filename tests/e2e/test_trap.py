@@ -26,8 +26,9 @@ def trapped(name, **options):
 
 
 def anonymous_kb(pid):
-    with open("/proc/%d/status" % pid) as f:
-        return int(re.search(r"^RssAnon:\s*(\d+) kB$", f.read(), re.M).group(1))
+    # In status(5) it is off by up to 256 kB before Linux 6.2.
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return int(re.search(r"^Anonymous:\s*(\d+) kB$", f.read(), re.M).group(1))
 
 
 def go(mode="exe", **options):
