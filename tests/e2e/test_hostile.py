@@ -133,7 +133,8 @@ def check_cost(deed):
     time.sleep(3)
     cost = (faults.cpu_ticks(h.broker.main_pid) - before) / os.sysconf("SC_CLK_TCK") / 3
     note("%s: %.0f %% of a processor" % (deed, cost * 100))
-    assert cost < 0.1, cost
+    # A twentieth for what it says, one for looks at what it has, and what all of it costs besides.
+    assert cost < 0.15, cost
     # A worker that is new is heard meanwhile.
     mark = h.broker.mark()
     send_signal(min(h.good), signal.SIGKILL)
