@@ -25,22 +25,37 @@ static struct {
 } seen[PLACES];
 static size_t n_seen;
 
-/* The program has closed @fd, or has the same socket twice: what it does with one is not all. */
 static void look_at(int fd)
 {
 	uint64_t ino = slot_socket_ino(fd);
 	size_t at = ino * 0x9E3779B97F4A7C15 >> 49; /* 15 bits: Fibonacci hashing, Knuth 6.4 */
 
-	while (ino && seen[at].ino && seen[at].ino != ino)
+	if (!ino) { /* it is closed, or something else by now */
+		epollset_forget(fd);
+		return;
+	}
+	while (seen[at].ino && seen[at].ino != ino)
 		at = (at + 1) % PLACES;
-	if (!ino || seen[at].ino) {
-		epollset_forget(ino ? seen[at].fd : fd);
+	if (seen[at].ino) { /* what the program does with one of the two is not all */
+		epollset_forget(seen[at].fd);
 		epollset_forget(fd);
 		return;
 	}
 	seen[at].ino = ino;
 	seen[at].fd = fd;
 	n_seen++;
+}
+
+/* False: they are too many; another time it may be less. */
+static bool look_at_all(int end)
+{
+	for (int fd = 0; fd < end && n_seen < MOST; fd++)
+		look_at(fd);
+	if (n_seen < MOST)
+		return true;
+	memset(seen, 0, sizeof(seen));
+	n_seen = 0;
+	return false;
 }
 
 /*
@@ -50,19 +65,14 @@ static void look_at(int fd)
 bool real_sees_connections(void)
 {
 	static bool trapped, known;
-	int end = known ? 0 : fdinfo_end();
+	int end;
 
 	if (known)
 		return true;
+	end = fdinfo_end();
 	if (end < 0 || end > MOST_FDS)
 		return false;
 	trapped = trapped || trap_all_sockets();
-	if (!trapped)
-		return false;
-	memset(seen, 0, sizeof(seen));
-	n_seen = 0;
-	for (int fd = 0; fd < end && n_seen < MOST; fd++)
-		look_at(fd);
-	known = n_seen < MOST;
+	known = trapped && look_at_all(end);
 	return false;
 }
