@@ -15,7 +15,7 @@ import time
 from harness import *
 from lib import shadow
 from lib.busy import N, PYTHON, Client, Plain, arrived, finish, mover, pids, reload, start, wait_for
-from lib.faults import Strace, copy_descriptor
+from lib.faults import copy_descriptor
 from lib.keepalive import KeepAlive
 from lib.metrics import Page
 from lib.steering import ask, workers
@@ -400,7 +400,7 @@ def a_broker_that_is_killed_as_it_gives_a_moved_connection_away_loses_none():
     """Nor one that came by a listener which a reload has closed meanwhile."""
     both = ["{port}", "127.0.0.1:{port2} for {port}"]
     for closed in (False, True):
-        for call in ("sendmsg:signal=KILL:when=1", "sendmsg:delay_exit=60000000:when=1"):
+        for made in (False, True):
             broker = mover(listen=both)
             plain = Plain(broker, first="GET /echo?ms=20 HTTP/1.1\r\n\r\n", port=broker.port2)
             one = plain.pid
@@ -413,15 +413,7 @@ def a_broker_that_is_killed_as_it_gives_a_moved_connection_away_loses_none():
                 broker.configure(PYTHON, workers=2, move="auto", drain_timeout="1h", drain_idle="off", listen=both[:1])
                 broker.reload_and_wait()
                 wait_until(lambda: not listens(broker.port2))
-            shadow.wait_shadow(broker)
-            with Strace(broker.main_pid, "sendmsg", inject=call) as trace:
-                plain.sock.sendall(b"GET /echo HTTP/1.1\r\n\r\n")
-                if "delay" in call:
-                    wait_until(lambda: trace.lines("DELAYED"))
-                    send_signal(broker.main_pid, signal.SIGKILL)
-                else:
-                    wait_until(lambda: trace.lines("killed"))
-            shadow.taken_over(broker)
+            shadow.killed_as_it_sends(broker, made, lambda: plain.sock.sendall(b"GET /echo HTTP/1.1\r\n\r\n"))
             assert plain.answer() != one
             # That was the only answer, and the connection goes on.
             assert plain.ask() != one

@@ -17,7 +17,7 @@ from lib import proc
 from lib.control import Control
 from lib.ctl import ctl
 from lib.faults import Strace
-from lib.shadow import kill, shadow, taken_over, wait_shadow
+from lib.shadow import kill, killed_as_it_sends, shadow, taken_over, wait_shadow
 from lib.steering import ask, hold, refusal, service, told, who_answers, workers
 
 private_namespaces()
@@ -101,21 +101,6 @@ def no_state(broker):
                 stack.enter_context(Control(broker)).socket.sendall(4000 * b"x")
             wait_until(lambda: trace.lines("INJECTED"))
             yield
-
-
-def killed_as_it_sends(broker, made, deed):
-    """At the first sendmsg(2) that comes of `deed()`: it is about to make the call, or has `made` it."""
-    wait_shadow(broker)
-    how = "delay_exit=60000000" if made else "signal=KILL"
-    with Strace(broker.main_pid, "sendmsg", inject="sendmsg:%s:when=1" % how) as trace:
-        deed()
-        if made:
-            wait_until(lambda: trace.lines("DELAYED"))
-            send_signal(broker.main_pid, signal.SIGKILL)
-        else:
-            wait_until(lambda: trace.lines("killed"))
-    taken_over(broker)
-    return trace.lines("sendmsg(")[0]
 
 
 @test

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,11 +20,6 @@ import (
 type connKey struct{}
 
 var copies []*os.File
-
-func endpoint(addr net.Addr) string {
-	tcp := addr.(*net.TCPAddr)
-	return fmt.Sprintf("('%s', %d)", tcp.IP, tcp.Port)
-}
 
 // The kernel is asked again for each, as the app of a connection of TCP may.
 func described(conn *net.TCPConn) string {
@@ -39,23 +35,23 @@ func described(conn *net.TCPConn) string {
 		for _, ask := range []func(int) (syscall.Sockaddr, error){syscall.Getsockname, syscall.Getpeername} {
 			addr, err := ask(int(fd))
 			if v4, ok := addr.(*syscall.SockaddrInet4); ok {
-				text += endpoint(&net.TCPAddr{IP: v4.Addr[:], Port: v4.Port}) + " "
+				text += fmt.Sprintf("('%s', %d) ", net.IP(v4.Addr[:]), v4.Port)
 			} else {
 				text += fmt.Sprint(addr, err, " ")
 			}
 		}
-		for i, option := range []int{syscall.SO_TYPE, syscall.SO_DOMAIN, syscall.SO_PROTOCOL} {
+		for _, option := range []int{syscall.SO_TYPE, syscall.SO_DOMAIN, syscall.SO_PROTOCOL} {
 			value, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, option)
 			if err != nil {
 				value = -1
 			}
-			text += []string{"", " ", " "}[i] + strconv.Itoa(value)
+			text += strconv.Itoa(value) + " "
 		}
 	})
 	if err != nil {
 		return err.Error()
 	}
-	return text
+	return strings.TrimSpace(text)
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@
 import signal
 
 from . import proc
+from .faults import Strace
 
 
 def shadow(broker):
@@ -29,3 +30,18 @@ def kill(broker):
     event = taken_over(broker)
     assert broker.main_pid != pid
     return event
+
+
+def killed_as_it_sends(broker, made, deed):
+    """At the first sendmsg(2) that comes of `deed()`: it is about to make the call, or has `made` it."""
+    wait_shadow(broker)
+    how = "delay_exit=60000000" if made else "signal=KILL"
+    with Strace(broker.main_pid, "sendmsg", inject="sendmsg:%s:when=1" % how) as trace:
+        deed()
+        if made:
+            proc.wait_until(lambda: trace.lines("DELAYED"))
+            proc.send_signal(broker.main_pid, signal.SIGKILL)
+        else:
+            proc.wait_until(lambda: trace.lines("killed"))
+    taken_over(broker)
+    return trace.lines("sendmsg(")[0]
