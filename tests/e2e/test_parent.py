@@ -87,6 +87,9 @@ def it_opens_no_file():
 @test
 def its_descriptors_do_not_grow():
     broker = Broker(app("srv_poll"), workers=2)
+    pids = [broker.worker_pid("web.0"), broker.worker_pid("web.1")]
+    # It is given the output of each, for the next broker, a moment after the worker is ready.
+    wait_until(lambda: {proc.fds(pid)[1] for pid in pids} <= set(proc.fds(broker.pid).values()))
     before = parent_fds(broker)
     for _ in range(5):
         broker.reload_and_wait()
