@@ -104,6 +104,7 @@ static void lost(struct taker *t, struct channel *c)
 	(void)endpoint_take_back(c, c->broken ? "the worker shut down its listening socket"
 					      : "the worker closed its listening socket");
 	channel_close(c);
+	w->left = e->app_addr;
 	/* A worker that ends closes it, too, and others come for it. */
 	if (worker_state_is_current(w->state) && !e->served && e->n_channels == 0) {
 		e->left_ms = loop_now(worker_loop(w));

@@ -118,8 +118,9 @@ struct worker {
 	int64_t witness_ms;	/* ... at this time; 0: it held none */
 	bool found_none;	/* it drains and holds none, as far as was seen in several turns */
 
-	int64_t move_ms;      /* when it was last told to give its connections away */
-	int64_t lost_look_ms; /* when it may be looked at again for the library */
+	int64_t move_ms;	  /* when it was last told to give its connections away */
+	int64_t lost_look_ms;	  /* when it may be looked at again for the library */
+	struct handoff_addr left; /* what it has closed last, and did listen on; family 0: none */
 	unsigned greeted; /* so many of its greetings were free of charge: service/rendezvous.c */
 	struct worker_findings found;
 

@@ -14,18 +14,88 @@ def states(broker):
     return {w["worker"]: w["state"] for w in workers(broker)}
 
 
+def published(broker):
+    broker.settle()
+    open_now = set()
+    for e in broker.log.find(["listen", "unlisten"]):
+        if "address" in e:
+            (open_now.add if e["event"] == "listen" else open_now.discard)(e["address"])
+    return open_now
+
+
 @test
 def a_probe_publishes_nothing():
     broker = Broker(app("srv_probe"), workers=2)
     # Until both have looked, their clients meet what they would without a broker.
     broker.wait_event("channel", address="127.0.0.1:%d" % broker.port, count=2)
     assert http_get(broker.port).status == 200
-    broker.settle()
-    open_now = set()
-    for e in broker.log.find(["listen", "unlisten"]):
-        (open_now.add if e["event"] == "listen" else open_now.discard)(e.get("address"))
-    assert open_now - {None} == {"127.0.0.1:%d" % broker.port}, open_now
+    assert published(broker) == {"127.0.0.1:%d" % broker.port}
     assert refused(broker.port, "127.0.0.2")
+
+
+class Prober:
+    """Two workers that look whether their port is free; each goes on where the test lets it."""
+
+    def __init__(self):
+        script = write_file("probe.py", """
+import os, socket, subprocess, sys
+def listen(address):
+    s = socket.socket()
+    s.bind((address, int(sys.argv[1])))
+    s.listen(64)
+    return s
+def gate(which):
+    subprocess.call(sys.argv[2 + 2 * int(os.environ["BROKER_SLOT"]) + which], shell=True)
+gate(0)
+s = listen("0.0.0.0")
+gate(1)
+s.close()
+s = listen("127.0.0.1")
+while True:
+    c = s.accept()[0]
+    if c.recv(4096):
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\npid=%06d" % os.getpid())
+    c.close()
+""")
+        self.gates = [Gate("gate%d" % i) for i in range(4)]
+        self.broker = Broker(["python3", script, "{port}"] + [str(g) for g in self.gates], workers=2,
+                             wait_ready=False)
+
+    def probes(self, slot):
+        self.gates[2 * slot].open()
+        self.broker.wait_event("channel", worker="web.%d" % slot)
+
+    def serves(self, slot):
+        self.gates[2 * slot + 1].open()
+        self.broker.wait_event("channel", worker="web.%d" % slot, count=2)
+
+    def check(self):
+        assert published(self.broker) == {"127.0.0.1:%d" % self.broker.port}
+        assert refused(self.broker.port, "127.0.0.2")
+
+
+@test
+def a_probe_takes_nothing_from_a_worker_that_is_farther():
+    prober = Prober()
+    prober.probes(0)
+    prober.serves(0)
+    prober.probes(1)
+    prober.check()
+    prober.serves(1)
+    prober.check()
+    assert http_get(prober.broker.port).status == 200
+
+
+@test
+def a_worker_that_is_farther_ends_the_probe_of_all():
+    prober = Prober()
+    for slot in range(2):
+        prober.probes(slot)
+    prober.serves(0)
+    prober.check()
+    assert http_get(prober.broker.port).status == 200
+    prober.serves(1)
+    prober.check()
 
 
 def gets_answers_after_a_pause(broker, gate):
