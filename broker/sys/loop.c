@@ -222,7 +222,8 @@ void loop_settle(struct loop *loop)
 
 #define CATCH_UP_TURNS 64
 
-static void begin_turn(struct loop *loop)
+/* Whether it comes late. */
+static bool begin_turn(struct loop *loop)
 {
 	const struct loop_timer *timer = timer_of(loop->timers.root);
 	int64_t late;
@@ -231,10 +232,11 @@ static void begin_turn(struct loop *loop)
 	loop->now_ms = (int64_t)(loop->turn_ns / NSEC_PER_MSEC) - loop->given_ms;
 	late = timer ? loop->now_ms - timer->at_ms : 0;
 	if (late <= LOOP_LATE_MS)
-		return;
+		return false;
 	loop->given_ms += late;
 	loop->now_ms -= late;
 	loop->behind = CATCH_UP_TURNS;
+	return true;
 }
 
 /* How long to wait for the next. */
@@ -253,15 +255,16 @@ static int end_turn(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-	begin_turn(loop);
+	(void)begin_turn(loop);
 	while (!loop->stop) {
 		int n, wait;
+		bool late;
 
 		if (loop->turn)
 			loop->turn(loop);
 		wait = end_turn(loop);
 		n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, wait);
-		begin_turn(loop);
+		late = begin_turn(loop);
 		if (n < 0) {
 			/*
 			 * All else would be a mistake of ours. A tracer that lets go in the middle
@@ -281,7 +284,8 @@ void loop_run(struct loop *loop)
 			end_note(loop);
 		}
 		loop->n_batch = 0;
-		loop->behind = n && loop->behind ? loop->behind - 1 : 0;
+		/* If it was late, then maybe with the answer that nothing had happened in hand. */
+		loop->behind = (n || late) && loop->behind ? loop->behind - 1 : 0;
 		if (!loop->behind)
 			run_timers(loop);
 	}

@@ -248,6 +248,8 @@ def a_broker_that_was_stopped_takes_it_out_on_no_worker():
     send_signal(broker.main_pid, signal.SIGSTOP)
     stopped = time.monotonic()
     write_file("go", "")
+    for pid in pids:  # it waits for the broker's answer
+        wait_until(lambda: proc.name(pid) == "srv_poll" and proc.stat(pid)[0] == "S")
     wait_until(lambda: time.monotonic() - stopped > 1.5)
     send_signal(broker.main_pid, signal.SIGCONT)
     broker.wait_ready()
