@@ -37,7 +37,7 @@ require('http').createServer((req, res) => {
 }).listen({ fd: 3 });
 """ % (HELLO % "id")}),
     activated("Starman, server-starter", "`SERVER_STARTER_PORT`; pre-forked", "server-starter", apt="starman",
-              command="starman --workers 2 --preload-app {dir}/app.psgi", files={"app.psgi": PSGI}, processes=2),
+              command="starman --workers 2 --max-requests 1000000 --preload-app {dir}/app.psgi", files={"app.psgi": PSGI}, processes=2),
     activated("Twiggy, server-starter", "`SERVER_STARTER_PORT`; AnyEvent", "server-starter", apt="twiggy",
               command="twiggy {dir}/app.psgi", files={"app.psgi": PSGI}),
     activated("mpd, systemd", "libsystemd's `sd_listen_fds`; without `bind_to_address`", apt="mpd", shell="exec mpd --no-daemon --stderr {dir}/mpd.conf",

@@ -176,7 +176,8 @@ get "/*any" => { any => "" } => sub ($c) { $c->render(text => "pid=$$ id=" . $c-
 app->start;
 """},
     ),
-    psgi("Starman", "starman", "Perl, pre-forked", "starman --listen 127.0.0.1:{port} --workers 2 --preload-app {dir}/app.psgi", processes=2),
+    # By itself it replaces each process after 1000 requests, and others than the two answer.
+    psgi("Starman", "starman", "Perl, pre-forked", "starman --listen 127.0.0.1:{port} --workers 2 --max-requests 1000000 --preload-app {dir}/app.psgi", processes=2),
     psgi("Twiggy", "twiggy", "Perl, AnyEvent", "twiggy --listen 127.0.0.1:{port} {dir}/app.psgi"),
     Row(
         "PHP, built-in server", "poll; one request at a time. It reads its program at each request: a broken one is live at once, with or without a reload", apt="php-cli", load=True,
