@@ -285,6 +285,7 @@ def a_listener_goes_from_a_wrapper_to_a_static_program():
         for options in HOW.values():
             broker = Broker([wrapper, "{port}", first, "exec", static("srv_relay"), "kept"], workers=2, **options())
             answered_by(broker.port, set(ready_workers(broker).values()))
+            wait_until(lambda: not proc.held_connections([broker.worker_pid()], broker.port))
             held.append(sorted(os.listdir("/proc/%d/fd" % broker.worker_pid())))
             broker.stop()
         assert held[0] == held[1], held
