@@ -3,6 +3,7 @@
 /* links: worker-shim/preload/hooks_path worker-shim/preload/adopt worker-shim/preload/addr */
 /* links: worker-shim/preload/shim worker-shim/preload/slot worker-shim/preload/table */
 /* links: worker-shim/preload/options worker-shim/preload/environ worker-shim/preload/fdinfo */
+/* wrap: sched_yield */
 /* What another thread does with a connection in the middle of being replaced (moved.c). */
 #include "preload/moved.h"
 #include "preload/real.h"
@@ -10,6 +11,7 @@
 #include "tap.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 
@@ -17,6 +19,22 @@
 #define OTHER 2
 
 static int listener = -1, set = -1;
+static _Atomic bool waits; /* some thread, for the one that replaces */
+
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+int __wrap_sched_yield(void)
+{
+	atomic_store(&waits, true);
+	return __real_sched_yield();
+}
+
+static void until(const _Atomic bool *one, const _Atomic bool *other)
+{
+	while (!atomic_load(one) && !atomic_load(other))
+		(void)__real_sched_yield();
+}
+
 static struct handoff_move move = { { HANDOFF_VERSION, HANDOFF_MOVE, sizeof(move) }, .n_ports = 1 };
 
 static void begin(void)
@@ -138,17 +156,14 @@ static void *close_it(void *unused)
 	return NULL;
 }
 
-/* It is out of the set: here the thread begins, and has all the time that it could use. */
+/* It is out of the set: here the thread begins, and closes it if it does not wait. */
 static int epoll_ctl_seen(int epfd, int op, int fd, struct epoll_event *event)
 {
 	int r = libc.epoll_ctl(epfd, op, fd, event);
 
 	if (op == EPOLL_CTL_DEL && fd == conn && !closer) {
 		CHECK(pthread_create(&closer, NULL, close_it, NULL) == 0);
-		while (epollset_of(conn) != EPOLLSET_UNKNOWN)
-			(void)sched_yield();
-		for (int i = 0; i < 200; i++)
-			(void)sched_yield();
+		until(&waits, &closed_early);
 	}
 	return r;
 }
@@ -160,6 +175,7 @@ TEST(who_closes_what_is_just_being_replaced_waits_until_it_is)
 	begin();
 	conn = accepted(connection(&client), DATA);
 	libc = real;
+	atomic_store(&waits, false);
 	real.dup3 = dup3_seen;
 	real.close = close_seen;
 	real.epoll_ctl = epoll_ctl_seen;
@@ -170,6 +186,136 @@ TEST(who_closes_what_is_just_being_replaced_waits_until_it_is)
 	CHECK(real.fcntl(conn, F_GETFD) < 0);
 	(void)real.close(client);
 	end();
+}
+
+/* --- one that asks what it is, or copies it
+ * ----------------------------------------------------- */
+
+static _Atomic bool asks, answered;
+static size_t n_moved;
+
+/* It has been replaced, which the table does not say yet. */
+static int dup3_unsaid(int from, int to, int flags)
+{
+	int r = libc.dup3(from, to, flags);
+
+	if (to == conn) {
+		atomic_store(&is_swapped, true);
+		until(&waits, &answered);
+	}
+	return r;
+}
+
+static void *move_it(void *unused)
+{
+	(void)unused;
+	n_moved = moved();
+	return NULL;
+}
+
+/* The thread that replaces comes in between the hook and the kernel. */
+static void let_move(void)
+{
+	static const _Atomic bool never;
+
+	if (atomic_exchange(&asks, true))
+		return;
+	CHECK(pthread_create(&closer, NULL, move_it, NULL) == 0);
+	until(&is_swapped, &never);
+}
+
+static int getsockname_seen(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	let_move();
+	return libc.getsockname(fd, addr, len);
+}
+
+static int getsockopt_seen(int fd, int level, int name, void *value, socklen_t *len)
+{
+	let_move();
+	return libc.getsockopt(fd, level, name, value, len);
+}
+
+static int setsockopt_seen(int fd, int level, int name, const void *value, socklen_t len)
+{
+	let_move();
+	return libc.setsockopt(fd, level, name, value, len);
+}
+
+static void during_a_move(void (*act)(void))
+{
+	int client;
+
+	begin();
+	conn = accepted(connection(&client), DATA);
+	libc = real;
+	atomic_store(&waits, false);
+	atomic_store(&asks, false);
+	atomic_store(&answered, false);
+	atomic_store(&is_swapped, false);
+	real.dup3 = dup3_unsaid;
+	act();
+	atomic_store(&answered, true);
+	CHECK(pthread_join(closer, NULL) == 0);
+	real = libc;
+	CHECK_EQ(n_moved, 1);
+	(void)hook_close(conn);
+	(void)real.close(client);
+	end();
+}
+
+static void ask_name(void)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+
+	real.getsockname = getsockname_seen;
+	CHECK_EQ(hook_getsockname(conn, (struct sockaddr *)&addr, &len), 0);
+	CHECK_EQ(addr.sin_family, AF_INET);
+	CHECK_EQ(ntohs(addr.sin_port), move.ports[0]);
+	CHECK_EQ(len, sizeof(addr));
+}
+
+static void ask_option(void)
+{
+	int domain = -1;
+	socklen_t len = sizeof(domain);
+
+	real.getsockopt = getsockopt_seen;
+	CHECK_EQ(hook_getsockopt(conn, SOL_SOCKET, SO_DOMAIN, &domain, &len), 0);
+	CHECK_EQ(domain, AF_INET);
+}
+
+static void set_option(void)
+{
+	int on = 1;
+
+	real.setsockopt = setsockopt_seen;
+	CHECK_EQ(hook_setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+}
+
+static void copy_it(void)
+{
+	int copy;
+
+	let_move();
+	copy = hook_dup(conn);
+	CHECK(copy >= 0);
+	CHECK_EQ(real_int_option(copy, SOL_SOCKET, SO_DOMAIN), AF_UNIX);
+	CHECK_EQ(mark_kind(table_mark(copy)), MARK_MOVED);
+	(void)hook_close(copy);
+}
+
+TEST(what_is_asked_while_it_is_replaced_is_answered_of_the_connection)
+{
+	during_a_move(ask_name);
+	during_a_move(ask_option);
+	during_a_move(set_option);
+}
+
+TEST(a_copy_that_is_made_meanwhile_is_one_of_what_stands_there_then)
+{
+	during_a_move(copy_it);
 }
 
 /* --- and a number that is another connection's by then -----------------------------------------

@@ -68,6 +68,18 @@ int hook_close(int fd)
 	return real.close(fd);
 }
 
+/*
+ * The app is about to copy @fd. A copy keeps a connection in the set, as epoll(7) says: an app may
+ * count on it. And what an app has twice stays.
+ */
+static void keep_here(int fd)
+{
+	if (epollset_of(fd) == EPOLLSET_UNKNOWN || !owner_is_me())
+		return;
+	epollset_forget(fd);
+	moved_wait(fd);
+}
+
 /* @fd was copied to @copy, which now means what @fd means; or the call failed (@copy < 0). */
 static int copied(int fd, int copy)
 {
@@ -83,8 +95,6 @@ static int copied(int fd, int copy)
 	if (mark_kind(mark) == MARK_SOCKET && !slot_at(fd))
 		mark = 0;
 	slot_mark(copy, mark);
-	/* A copy keeps a connection in the set, as epoll(7) says: an app may count on it. */
-	epollset_forget(fd);
 	epollset_forget(copy);
 	return copy;
 }
@@ -94,6 +104,7 @@ int hook_dup(int fd)
 	real_ready();
 	if (slot_hides(fd) && owner_is_me())
 		return refuse(EBADF);
+	keep_here(fd);
 	return copied(fd, real.dup(fd));
 }
 
@@ -114,6 +125,8 @@ static bool make_way(int from, int to, bool valid)
 	}
 	if (valid && from != to && epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
 		leave_set(to);
+	if (valid && from != to)
+		keep_here(from);
 	errno = saved;
 	return true;
 }
@@ -145,6 +158,7 @@ int hook_fcntl(int fd, int cmd, ...)
 		return real.fcntl(fd, cmd, arg);
 	if (slot_hides(fd) && owner_is_me())
 		return refuse(EBADF);
+	keep_here(fd);
 	return copied(fd, real.fcntl(fd, cmd, arg));
 }
 

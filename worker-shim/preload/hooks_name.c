@@ -55,7 +55,7 @@ static bool is_moved(int fd)
 typedef int name_fn(int, struct sockaddr *, socklen_t *);
 
 /* What @fn says. Names of an accepted connection are given in the app's family: see addr.h. */
-static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
+static int ask_name(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 {
 	const struct slot *slot = mark_slot(table_mark(fd));
 	bool own = fn == real.getsockname;
@@ -82,6 +82,21 @@ static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 		full = addr_to_sockaddr(&parsed, domain, &ss);
 	}
 	return give(&ss, full, addr, len);
+}
+
+static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
+{
+	const socklen_t room = len ? *len : 0;
+
+	for (;;) {
+		unsigned begun = moved_before(fd);
+		int r = ask_name(fn, fd, addr, len);
+
+		if (!moved_since(begun))
+			return r;
+		if (len)
+			*len = room;
+	}
 }
 
 int hook_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
@@ -159,19 +174,34 @@ static int moved_option(int fd, int level, int name, void *value, socklen_t *len
 	return 0;
 }
 
+/* Of what is no channel. */
+static int option_of(int fd, int level, int name, void *value, socklen_t *len)
+{
+	const socklen_t room = len ? *len : 0;
+
+	for (;;) {
+		unsigned begun = moved_before(fd);
+		int r = is_moved(fd) ? moved_option(fd, level, name, value, len)
+			: __builtin_expect(!shown_domain(fd), 1)
+				? real.getsockopt(fd, level, name, value, len)
+				: shown_option(fd, level, name, value, len);
+
+		if (!moved_since(begun))
+			return r;
+		if (len)
+			*len = room;
+	}
+}
+
 int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct slot *slot;
 	int r;
 
 	real_ready();
-	if (is_moved(fd))
-		return moved_option(fd, level, name, value, len);
 	slot = channel_at(fd);
 	if (!slot)
-		return __builtin_expect(!shown_domain(fd), 1)
-			       ? real.getsockopt(fd, level, name, value, len)
-			       : shown_option(fd, level, name, value, len);
+		return option_of(fd, level, name, value, len);
 	r = real.getsockopt(slot_hidden(slot, HIDDEN_SHADOW), level, name, value, len);
 	if (r < 0)
 		return r;
@@ -185,6 +215,28 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return r;
 }
 
+/* In what is no channel. */
+static int set_option(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int saved = errno;
+
+	for (;;) {
+		unsigned begun = moved_before(fd);
+		int r = real.setsockopt(fd, level, name, value, len);
+
+		if (moved_since(begun))
+			continue;
+		/* Of TCP or IP, and the app did not ask for a Unix socket: nothing to do there. */
+		if (r < 0 && level != SOL_SOCKET && (is_moved(fd) || came_by_unix(fd))) {
+			errno = saved;
+			return 0;
+		}
+		if (r == 0 && shim.active)
+			option_note(fd, option_find(level, name));
+		return r;
+	}
+}
+
 /* The app's own socket takes it: the kernel says what is allowed, and remembers it. */
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
@@ -195,17 +247,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 
 	real_ready();
 	slot = channel_at(fd);
-	if (!slot) {
-		r = real.setsockopt(fd, level, name, value, len);
-		/* Of TCP or IP, and the app did not ask for a Unix socket: nothing to do there. */
-		if (r < 0 && level != SOL_SOCKET && (is_moved(fd) || came_by_unix(fd))) {
-			errno = saved;
-			return 0;
-		}
-		if (r == 0 && shim.active)
-			option_note(fd, option);
-		return r;
-	}
+	if (!slot)
+		return set_option(fd, level, name, value, len);
 	if (option->kind == OPTION_UNKEPT) {
 		say(&slot->app, option->text, OPTION_REFUSAL);
 		return refuse(EPERM);

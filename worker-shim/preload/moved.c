@@ -32,6 +32,7 @@
 #define MOVED_NAPS   100
 
 _Atomic int moved_now = -1;
+_Atomic unsigned moved_begun;
 
 struct candidate {
 	int fd;
@@ -343,6 +344,7 @@ static bool replace(const struct candidate *c, int seat)
 	if (!make_pair(c->fd, &own, &other))
 		return false;
 	atomic_store(&moved_now, c->fd);
+	atomic_fetch_add(&moved_begun, 1);
 	if (is_accepted(c->fd) && slot_socket_ino(c->fd) == c->ino && change(c, EPOLL_CTL_DEL)) {
 		done = swap(c, own, other, seat);
 		(void)change(c, EPOLL_CTL_ADD);

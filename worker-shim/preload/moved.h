@@ -39,6 +39,27 @@ static inline void moved_wait(int fd)
 		moved_wait_for(fd);
 }
 
+/* Grows with each replacement that begins, once moved_now says whose. */
+extern _Atomic unsigned moved_begun;
+
+/*
+ * What a call says of @fd, or sets, may be of the connection, or of what stands in its place, while
+ * the table says the other thing. So it is asked between these two, and once more if the second
+ * says that one was replaced since.
+ */
+static inline unsigned moved_before(int fd)
+{
+	unsigned begun = atomic_load(&moved_begun);
+
+	moved_wait(fd);
+	return begun;
+}
+
+static inline bool moved_since(unsigned begun)
+{
+	return __builtin_expect(atomic_load(&moved_begun) != begun, 0);
+}
+
 /*
  * Replaces all that can be, for about 5 ms. If that is nothing, it goes to another process of the
  * worker, through @rx. Closes @seat. Keeps errno.
