@@ -137,7 +137,7 @@ def a_copy_that_a_child_keeps_does_not_keep_open_what_the_app_has_closed():
 
 
 def explained(command, **keys):
-    broker, message = refused(command, start_timeout="500ms", **keys)
+    broker, message = refused(command, start_timeout="2s", **keys)
     broker.stop()
     return message
 

@@ -25,7 +25,8 @@ def pids(broker, workers):
 
 
 def check_even(workers):
-    broker = Broker(app("srv_poll"), workers=workers)
+    # What waits is not taken back from a worker that does not get the processor for a while.
+    broker = Broker(app("srv_poll"), workers=workers, proof_wait="1m", stall_timeout="1m")
     # A number of requests that no number of workers divides, from wherever the round stands.
     for n in (workers, 5 * workers + 1, 3 * workers - 1):
         if n:

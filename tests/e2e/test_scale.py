@@ -104,7 +104,8 @@ def the_tree_of_a_worker_is_looked_at_in_parts():
     assert longest_turn(trace) < IN_A_TURN, longest_turn(trace)
     for sock in held:
         sock.close()
-    broker.wait_event("worker-exit", pid=pid)
+    # The end of 20,000 descriptors is looked for in as many parts.
+    broker.wait_event("worker-exit", pid=pid, timeout=120)
 
 
 main()
