@@ -125,7 +125,7 @@ BROKER_SRC := $(sort $(wildcard broker/*.c $(ROOMS:%=broker/%/*.c)))
 BROKER_OBJ := $(BROKER_SRC:%.c=$(BUILD)/obj/%.o)
 
 # What it shares with the broker: everything pure, and of sys/ only what is named here.
-CTL_SYS := config_file dir confine loop name_service pair proc program retire rights rundir safe_path sockdiag spawn starter starter_wire unix_socket user
+CTL_SYS := config_file dir confine loop name_service pair pid_set proc program retire rights rundir safe_path sockdiag spawn starter starter_wire unix_socket user
 COMPLETIONS := $(addprefix broker/ctl/completion.,bash zsh fish)
 CTL_SRC := $(sort $(wildcard broker/ctl/*.c $(PURE_ROOMS:%=broker/%/*.c))) $(CTL_SYS:%=broker/sys/%.c)
 CTL_OBJ := $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/completion_scripts.o

@@ -7,37 +7,6 @@
 #include "base/fd.h"
 #include "handoff_kernel.h"
 
-void pid_set_deinit(struct pid_set *set)
-{
-	free(set->pids);
-	*set = (struct pid_set){ 0 };
-}
-
-void pid_set_remove(struct pid_set *set, pid_t pid)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (set->pids[i] == pid)
-			set->pids[i--] = set->pids[--set->n];
-}
-
-bool pid_set_has(const struct pid_set *set, pid_t pid)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (set->pids[i] == pid)
-			return true;
-	return false;
-}
-
-int pid_set_add(struct pid_set *set, pid_t pid)
-{
-	if (pid_set_has(set, pid))
-		return 0;
-	if (!array_grow(set->pids, set->n))
-		return -ENOMEM;
-	set->pids[set->n++] = pid;
-	return 0;
-}
-
 struct path {
 	char text[64];
 };
@@ -146,25 +115,6 @@ struct dir *proc_threads_open(pid_t pid)
 	return dir_open(path_of(pid, "task").text);
 }
 
-int proc_add_listed(int fd, struct pid_set *ret)
-{
-	char part[4096];
-	ssize_t n = 0;
-	pid_t pid = 0;
-	int r = 0;
-
-	/* A space follows each. */
-	while (r == 0 && (n = read(fd, part, sizeof(part))) > 0)
-		for (ssize_t i = 0; i < n && r == 0; i++) {
-			bool digit = part[i] >= '0' && part[i] <= '9';
-
-			if (!digit && pid > 1)
-				r = pid_set_add(ret, pid);
-			pid = digit ? 10 * pid + part[i] - '0' : 0;
-		}
-	return n < 0 ? -errno : r;
-}
-
 int proc_threads_next(struct dir *dir, pid_t pid, struct pid_set *ret)
 {
 	char file[128];
@@ -185,7 +135,7 @@ int proc_threads_next(struct dir *dir, pid_t pid, struct pid_set *ret)
 			return 1;
 		return add_children_by_parent(pid, ret);
 	}
-	r = proc_add_listed(fd, ret);
+	r = pid_set_add_listed(ret, fd);
 	return r == 0 || r == -ESRCH ? 1 : r;
 }
 

@@ -6,29 +6,15 @@
  */
 #pragma once
 
-#include <sys/types.h>
-#include "base/util.h"
 #include "sys/dir.h"
-
-struct pid_set {
-	pid_t *pids;
-	size_t n;
-};
-
-void pid_set_deinit(struct pid_set *set);
-#define _cleanup_pids_ __attribute__((cleanup(pid_set_deinit)))
-int pid_set_add(struct pid_set *set, pid_t pid);     /* 0 or -ENOMEM */
-void pid_set_remove(struct pid_set *set, pid_t pid); /* not in it: nothing happens */
-bool pid_set_has(const struct pid_set *set, pid_t pid);
+#include "sys/pid_set.h"
 
 /*
  * Adds the children of all threads of @pid, but not their children. 0, also if @pid has ended;
- * -ENOMEM, -EMFILE, -ENFILE: they cannot be read now; -EACCES: @pid lives, and is hidden.
+ * -ENOMEM, -EMFILE, -ENFILE: they cannot be read now; -EAGAIN: so many end that some may be
+ * missing; -EACCES: @pid lives, and is hidden.
  */
 int proc_add_children(pid_t pid, struct pid_set *ret);
-
-/* The same for what /proc/PID/task/TID/children behind @fd, at its start, lists. */
-int proc_add_listed(int fd, struct pid_set *ret);
 
 /*
  * The same in steps, a thread each, of which there may be thousands. 1: the children of the next

@@ -392,8 +392,7 @@ int starter_children(struct pid_set *ret)
 		return 0;
 	if (st.children_fd < 0)
 		return proc_add_children(st.parent, ret);
-	return lseek(st.children_fd, 0, SEEK_SET) < 0 ? -errno
-						      : proc_add_listed(st.children_fd, ret);
+	return pid_set_add_listed(ret, st.children_fd);
 }
 
 /* --- in the loop ---------------------------------------------------------------------------- */

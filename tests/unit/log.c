@@ -4,6 +4,7 @@
 /* links: broker/sys/starter_wire broker/sys/spawn broker/sys/confine broker/sys/pair */
 /* links: broker/sys/retire broker/sys/program broker/sys/rights broker/base/units */
 /* links: broker/policy/histogram */
+/* links: broker/sys/pid_set */
 #include "sys/log.h"
 #include "tap.h"
 

@@ -4,6 +4,7 @@
 /* links: broker/sys/program */
 /* links: broker/sys/rights broker/base/heap broker/base/strbuf broker/base/units */
 /* links: broker/policy/histogram */
+/* links: broker/sys/pid_set */
 /* wrap: kill */
 #include "parent.h"
 #include "tap.h"

@@ -1,4 +1,5 @@
 /* links: broker/sys/proc broker/sys/dir */
+/* links: broker/sys/pid_set */
 /* wrap: fopen access */
 #include "handoff_kernel.h"
 #include "sys/proc.h"
@@ -249,20 +250,6 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 	family_end(&f);
 }
 
-TEST(a_set_of_pids_has_each_once)
-{
-	struct pid_set set = { 0 };
-
-	for (int round = 0; round < 2; round++)
-		for (pid_t pid = 2; pid < 100; pid++)
-			CHECK_EQ(pid_set_add(&set, pid), 0);
-	CHECK_EQ(set.n, 98);
-	CHECK(pid_set_has(&set, 99) && !pid_set_has(&set, 100));
-	pid_set_deinit(&set);
-	CHECK_EQ(set.n, 0);
-}
-
-/* Its name has all that could mislead a reader of /proc/PID/stat. */
 TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 {
 	struct family f;

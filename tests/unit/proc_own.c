@@ -1,4 +1,5 @@
 /* links: broker/sys/proc broker/sys/dir */
+/* links: broker/sys/pid_set */
 #include "sys/proc.h"
 #include "tap.h"
 

@@ -3,6 +3,7 @@
 /* links: broker/policy/relay */
 /* links: broker/policy/framing broker/policy/idle broker/policy/pins broker/base/heap */
 /* links: broker/base/strbuf broker/base/address broker/base/units broker/base/paths */
+/* links: broker/sys/pid_set */
 /*
  * The process itself: the test is its broker, the library of a worker, the app and the client.
  */

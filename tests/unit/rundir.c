@@ -4,6 +4,7 @@
  */
 /* links: broker/sys/starter_wire broker/sys/spawn broker/sys/confine broker/sys/pair */
 /* links: broker/sys/program broker/sys/rights broker/base/units broker/policy/histogram */
+/* links: broker/sys/pid_set */
 /* wrap: lstat access */
 #include "sys/rundir.h"
 #include "tap.h"

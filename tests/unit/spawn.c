@@ -1,6 +1,7 @@
 /* links: broker/sys/spawn broker/sys/confine broker/sys/program broker/sys/rights */
 /* links: broker/base/strbuf broker/base/units */
 /* links: broker/sys/proc broker/sys/dir */
+/* links: broker/sys/pid_set */
 /* wrap: kill syscall close */
 #include "handoff_kernel.h"
 #include "sys/spawn.h"

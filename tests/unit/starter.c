@@ -2,6 +2,7 @@
 /* links: broker/sys/loop broker/sys/pair broker/sys/proc broker/sys/dir broker/sys/program */
 /* links: broker/sys/rights */
 /* links: broker/base/heap broker/base/strbuf broker/base/units broker/policy/histogram */
+/* links: broker/sys/pid_set */
 #include "sys/starter.h"
 #include "tap.h"
 

@@ -2,6 +2,7 @@
  */
 /* links: broker/sys/sockdiag broker/base/address broker/base/units broker/base/strbuf */
 /* links: broker/base/paths */
+/* links: broker/sys/pid_set */
 /* wrap: accept4 */
 #include "sys/tcp.h"
 #include "base/address.h"

@@ -1,5 +1,6 @@
 /* links: broker/sys/tree broker/sys/proc broker/sys/dir broker/sys/sockdiag */
 /* links: broker/base/paths broker/base/strbuf */
+/* links: broker/sys/pid_set */
 #include "sys/tree.h"
 #include "tap.h"
 
