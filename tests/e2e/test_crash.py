@@ -255,7 +255,7 @@ def who_is_left_of_a_worker_is_not_guessed_while_it_cannot_be_read():
     broker = Broker(release.command(), workers=1)
     main, server = broker.worker_pid(), http_get(broker.port).pid
     # It asks for the children of its parent in this way, and for nothing else.
-    with faults.Strace(broker.main_pid, "lseek", inject="lseek:error=EIO") as trace:
+    with faults.Strace(broker.main_pid, "pread64", inject="pread64:error=EIO") as trace:
         gate.open()
         wait_until(lambda: not os.path.exists("/proc/%d" % main))
         wait_until(lambda: trace.lines("INJECTED"))

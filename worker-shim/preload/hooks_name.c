@@ -86,16 +86,18 @@ static int ask_name(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 
 static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 {
-	const socklen_t room = len ? *len : 0;
+	socklen_t room;
 
+	if (!len)
+		return fn(fd, addr, len); /* the kernel says what it says of that */
+	room = *len;
 	for (;;) {
 		unsigned begun = moved_before(fd);
 		int r = ask_name(fn, fd, addr, len);
 
 		if (!moved_since(begun))
 			return r;
-		if (len)
-			*len = room;
+		*len = room;
 	}
 }
 
@@ -177,8 +179,11 @@ static int moved_option(int fd, int level, int name, void *value, socklen_t *len
 /* Of what is no channel. */
 static int option_of(int fd, int level, int name, void *value, socklen_t *len)
 {
-	const socklen_t room = len ? *len : 0;
+	socklen_t room;
 
+	if (!len)
+		return real.getsockopt(fd, level, name, value, len);
+	room = *len;
 	for (;;) {
 		unsigned begun = moved_before(fd);
 		int r = is_moved(fd) ? moved_option(fd, level, name, value, len)
@@ -188,8 +193,7 @@ static int option_of(int fd, int level, int name, void *value, socklen_t *len)
 
 		if (!moved_since(begun))
 			return r;
-		if (len)
-			*len = room;
+		*len = room;
 	}
 }
 
