@@ -189,11 +189,11 @@ static struct endpoint *find_in_the_way(struct worker *w, const struct handoff_a
 		/* Many servers bind [::] and 0.0.0.0: by the first they have both. */
 		if (taker_serves(&w->taker, e) && address_contains(&l->addr, addr))
 			return e;
-		log_event(
-			LEVEL_WARN, "listen", LOG_SERVICE(s), LOG_INT("port", addr->port),
-			LOG_MSG("the app now asks for another address on port %u; the broker keeps "
-				"the one it has until it is restarted",
-				addr->port));
+		if (e->served) /* else it may be a probe */
+			log_event(LEVEL_WARN, "listen", LOG_SERVICE(s), LOG_INT("port", addr->port),
+				  LOG_MSG("the app now asks for another address on port %u; the "
+					  "broker keeps the one it has until it is restarted",
+					  addr->port));
 		return e;
 	}
 	return NULL;

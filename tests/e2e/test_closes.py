@@ -83,6 +83,7 @@ def a_probe_takes_nothing_from_a_worker_that_is_farther():
     prober.check()
     prober.serves(1)
     prober.check()
+    assert not [e for e in prober.broker.events("listen") if e["level"] == "warn"]
     assert http_get(prober.broker.port).status == 200
 
 
