@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <sys/epoll.h>
 
 #define DATA  1
@@ -194,16 +195,18 @@ TEST(who_closes_what_is_just_being_replaced_waits_until_it_is)
 static _Atomic bool asks, answered;
 static size_t n_moved;
 
-/* It has been replaced, which the table does not say yet. */
+/* It has been replaced, which the table does not say yet; or @early: it is about to be. */
+static bool early;
+
 static int dup3_unsaid(int from, int to, int flags)
 {
-	int r = libc.dup3(from, to, flags);
+	int r = to == conn && early ? 0 : libc.dup3(from, to, flags);
 
-	if (to == conn) {
-		atomic_store(&is_swapped, true);
-		until(&waits, &answered);
-	}
-	return r;
+	if (to != conn)
+		return r;
+	atomic_store(&is_swapped, true);
+	until(&waits, &answered);
+	return early ? libc.dup3(from, to, flags) : r;
 }
 
 static void *move_it(void *unused)
@@ -294,6 +297,30 @@ static void set_option(void)
 	CHECK_EQ(hook_setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
 }
 
+static int fcntl_seen(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (cmd == F_SETFL)
+		let_move();
+	return libc.fcntl(fd, cmd, arg);
+}
+
+/* Of the connection, whose flags have been read for the pair by then. */
+static void set_flag(void)
+{
+	early = true;
+	real.fcntl = fcntl_seen;
+	CHECK_EQ(fcntl(conn, F_SETFL, O_NONBLOCK), 0);
+	CHECK_EQ(real_int_option(conn, SOL_SOCKET, SO_DOMAIN), AF_UNIX);
+	CHECK(libc.fcntl(conn, F_GETFL) & O_NONBLOCK);
+	early = false;
+}
+
 static void copy_it(void)
 {
 	int copy;
@@ -311,6 +338,7 @@ TEST(what_is_asked_while_it_is_replaced_is_answered_of_the_connection)
 	during_a_move(ask_name);
 	during_a_move(ask_option);
 	during_a_move(set_option);
+	during_a_move(set_flag);
 }
 
 TEST(a_copy_that_is_made_meanwhile_is_one_of_what_stands_there_then)

@@ -144,6 +144,19 @@ int hook_dup3(int from, int to, int flags)
 							 : -1;
 }
 
+/* What stands in the place of a connection has the flags of that. */
+static int set_flags(int fd, int cmd, void *arg)
+{
+	unsigned begun;
+	int r;
+
+	do {
+		begun = moved_before(fd);
+		r = real.fcntl(fd, cmd, arg);
+	} while (moved_since(begun));
+	return r;
+}
+
 /* The argument is an int, a pointer or absent: as wide as it can be, as libc itself reads it. */
 int hook_fcntl(int fd, int cmd, ...)
 {
@@ -154,6 +167,8 @@ int hook_fcntl(int fd, int cmd, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	real_ready();
+	if (cmd == F_SETFL || cmd == F_SETFD)
+		return set_flags(fd, cmd, arg);
 	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
 		return real.fcntl(fd, cmd, arg);
 	if (slot_hides(fd) && owner_is_me())

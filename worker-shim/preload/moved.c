@@ -303,7 +303,6 @@ static bool make_pair(int fd, int *own, int *other)
 	if (real.bind(*own, (struct sockaddr *)&name,
 		      offsetof(struct sockaddr_un, sun_path) + MOVED_NAME_SIZE) < 0)
 		return false;
-	(void)real.fcntl(*own, F_SETFL, real.fcntl(fd, F_GETFL));
 	return true;
 }
 
@@ -315,6 +314,7 @@ static bool swap(const struct candidate *c, int own, int other, int seat)
 	int flags = real.fcntl(c->fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
 	_cleanup_real_fd_ int conn = real.fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
 
+	(void)real.fcntl(own, F_SETFL, real.fcntl(c->fd, F_GETFL));
 	if (conn < 0 || real.dup3(own, c->fd, flags) < 0)
 		return false;
 	if (handoff_send(seat, &offer, sizeof(offer), (int[]){ conn, other }, 2, MSG_DONTWAIT) ==
