@@ -133,7 +133,7 @@ TEST(a_connection_in_an_epoll_set_goes_to_the_relay)
 static struct real libc;
 static int conn;
 static _Atomic bool is_swapped, closed_early;
-static pthread_t closer;
+static pthread_t thread;
 
 static int dup3_seen(int from, int to, int flags)
 {
@@ -162,8 +162,8 @@ static int epoll_ctl_seen(int epfd, int op, int fd, struct epoll_event *event)
 {
 	int r = libc.epoll_ctl(epfd, op, fd, event);
 
-	if (op == EPOLL_CTL_DEL && fd == conn && !closer) {
-		CHECK(pthread_create(&closer, NULL, close_it, NULL) == 0);
+	if (op == EPOLL_CTL_DEL && fd == conn && !thread) {
+		CHECK(pthread_create(&thread, NULL, close_it, NULL) == 0);
 		until(&waits, &closed_early);
 	}
 	return r;
@@ -181,7 +181,7 @@ TEST(who_closes_what_is_just_being_replaced_waits_until_it_is)
 	real.close = close_seen;
 	real.epoll_ctl = epoll_ctl_seen;
 	CHECK_EQ(moved(), 1);
-	CHECK(pthread_join(closer, NULL) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
 	real = libc;
 	CHECK(!atomic_load(&closed_early));
 	CHECK(real.fcntl(conn, F_GETFD) < 0);
@@ -189,8 +189,7 @@ TEST(who_closes_what_is_just_being_replaced_waits_until_it_is)
 	end();
 }
 
-/* --- one that asks what it is, or copies it
- * ----------------------------------------------------- */
+/* --- one that asks what it is, or copies it --------------------------------------------------- */
 
 static _Atomic bool asks, answered;
 static size_t n_moved;
@@ -223,7 +222,7 @@ static void let_move(void)
 
 	if (atomic_exchange(&asks, true))
 		return;
-	CHECK(pthread_create(&closer, NULL, move_it, NULL) == 0);
+	CHECK(pthread_create(&thread, NULL, move_it, NULL) == 0);
 	until(&is_swapped, &never);
 }
 
@@ -259,7 +258,7 @@ static void during_a_move(void (*act)(void))
 	real.dup3 = dup3_unsaid;
 	act();
 	atomic_store(&answered, true);
-	CHECK(pthread_join(closer, NULL) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
 	real = libc;
 	CHECK_EQ(n_moved, 1);
 	(void)hook_close(conn);

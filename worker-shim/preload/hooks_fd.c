@@ -123,10 +123,11 @@ static bool make_way(int from, int to, bool valid)
 		errno = -r;
 		return false;
 	}
-	if (valid && from != to && epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
-		leave_set(to);
-	if (valid && from != to)
+	if (valid && from != to) {
+		if (epollset_of(to) && real.fcntl(from, F_GETFD) >= 0)
+			leave_set(to);
 		keep_here(from);
+	}
 	errno = saved;
 	return true;
 }

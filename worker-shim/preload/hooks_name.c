@@ -87,18 +87,18 @@ static int ask_name(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 static int name_of(name_fn *fn, int fd, struct sockaddr *addr, socklen_t *len)
 {
 	socklen_t room;
+	unsigned begun;
+	int r;
 
 	if (!len)
 		return fn(fd, addr, len); /* the kernel says what it says of that */
 	room = *len;
-	for (;;) {
-		unsigned begun = moved_before(fd);
-		int r = ask_name(fn, fd, addr, len);
-
-		if (!moved_since(begun))
-			return r;
+	do {
 		*len = room;
-	}
+		begun = moved_before(fd);
+		r = ask_name(fn, fd, addr, len);
+	} while (moved_since(begun));
+	return r;
 }
 
 int hook_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
@@ -180,21 +180,23 @@ static int moved_option(int fd, int level, int name, void *value, socklen_t *len
 static int option_of(int fd, int level, int name, void *value, socklen_t *len)
 {
 	socklen_t room;
+	unsigned begun;
+	int r;
 
 	if (!len)
 		return real.getsockopt(fd, level, name, value, len);
 	room = *len;
-	for (;;) {
-		unsigned begun = moved_before(fd);
-		int r = is_moved(fd) ? moved_option(fd, level, name, value, len)
-			: __builtin_expect(!shown_domain(fd), 1)
-				? real.getsockopt(fd, level, name, value, len)
-				: shown_option(fd, level, name, value, len);
-
-		if (!moved_since(begun))
-			return r;
+	do {
 		*len = room;
-	}
+		begun = moved_before(fd);
+		if (is_moved(fd))
+			r = moved_option(fd, level, name, value, len);
+		else if (__builtin_expect(!shown_domain(fd), 1))
+			r = real.getsockopt(fd, level, name, value, len);
+		else
+			r = shown_option(fd, level, name, value, len);
+	} while (moved_since(begun));
+	return r;
 }
 
 int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -222,29 +224,27 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 /* In what is no channel. */
 static int set_option(int fd, int level, int name, const void *value, socklen_t len)
 {
-	int saved = errno;
+	int r, saved = errno;
+	unsigned begun;
 
-	for (;;) {
-		unsigned begun = moved_before(fd);
-		int r = real.setsockopt(fd, level, name, value, len);
-
-		if (moved_since(begun))
-			continue;
-		/* Of TCP or IP, and the app did not ask for a Unix socket: nothing to do there. */
-		if (r < 0 && level != SOL_SOCKET && (is_moved(fd) || came_by_unix(fd))) {
-			errno = saved;
-			return 0;
-		}
-		if (r == 0 && shim.active)
-			option_note(fd, option_find(level, name));
-		return r;
+	do {
+		begun = moved_before(fd);
+		r = real.setsockopt(fd, level, name, value, len);
+	} while (moved_since(begun));
+	/* Of TCP or IP, and the app did not ask for a Unix socket: nothing to do there. */
+	if (r < 0 && level != SOL_SOCKET && (is_moved(fd) || came_by_unix(fd))) {
+		errno = saved;
+		return 0;
 	}
+	if (r == 0 && shim.active)
+		option_note(fd, option_find(level, name));
+	return r;
 }
 
 /* The app's own socket takes it: the kernel says what is allowed, and remembers it. */
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	const struct socket_option *option = option_find(level, name);
+	const struct socket_option *option;
 	int shadow, r, saved = errno;
 	struct handoff_meeting meeting;
 	struct slot *slot;
@@ -253,6 +253,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	slot = channel_at(fd);
 	if (!slot)
 		return set_option(fd, level, name, value, len);
+	option = option_find(level, name);
 	if (option->kind == OPTION_UNKEPT) {
 		say(&slot->app, option->text, OPTION_REFUSAL);
 		return refuse(EPERM);

@@ -287,7 +287,7 @@ static bool change(const struct candidate *c, int op)
 	return real.epoll_ctl(c->item.epfd, op, c->fd, &event) == 0;
 }
 
-/* The two ends, the first with the name and the flags of @fd. */
+/* The two ends, the first with the name of @fd. */
 static bool make_pair(int fd, int *own, int *other)
 {
 	int pair[2];
@@ -300,10 +300,8 @@ static bool make_pair(int fd, int *own, int *other)
 	*other = pair[1];
 	memcpy(name.sun_path, HANDOFF_MOVED_PREFIX, HANDOFF_MOVED_PREFIX_SIZE);
 	handoff_hex_put(name.sun_path + HANDOFF_MOVED_PREFIX_SIZE, &ends, sizeof(ends));
-	if (real.bind(*own, (struct sockaddr *)&name,
-		      offsetof(struct sockaddr_un, sun_path) + MOVED_NAME_SIZE) < 0)
-		return false;
-	return true;
+	return real.bind(*own, (struct sockaddr *)&name,
+			 offsetof(struct sockaddr_un, sun_path) + MOVED_NAME_SIZE) == 0;
 }
 
 /* @c is in no epoll set now. False: the relay takes nothing more, and nothing has changed. */
@@ -314,6 +312,7 @@ static bool swap(const struct candidate *c, int own, int other, int seat)
 	int flags = real.fcntl(c->fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
 	_cleanup_real_fd_ int conn = real.fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
 
+	/* A call that sets others after this sees moved_begun, and is repeated. */
 	(void)real.fcntl(own, F_SETFL, real.fcntl(c->fd, F_GETFL));
 	if (conn < 0 || real.dup3(own, c->fd, flags) < 0)
 		return false;
