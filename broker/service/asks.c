@@ -143,30 +143,23 @@ static int endpoint_for_guest(const struct worker *w, const struct handoff_addr 
 				  service_of(w)->name, address_app_words(address_app(addr)).text);
 }
 
+static bool holds(const struct taker *t, const struct endpoint *e)
+{
+	return list_find(struct channel, c, &t->channels, link,
+			 c->endpoint == e && channel_has_holder(c));
+}
+
 /*
  * Nobody was served by @e, and @w has left it: it looked whether the port is free. Other workers
  * run the same program, and if they are not as far yet, they will be. But if others listen there
  * and @w never did, then @w is the one that is not as far: it may be looking just now.
  */
-static bool was_probe(struct worker *w, const struct endpoint *e)
+static bool was_probe(const struct worker *w, const struct endpoint *e)
 {
-	bool left = address_equal(&w->left, &e->app_addr), others = false;
-
-	if (e->served)
+	if (e->served || holds(&w->taker, e))
 		return false;
-	list_for_each (struct taker, t, &e->dispatch->takers, link)
-		list_for_each (struct channel, c, &t->channels, link) {
-			if (c->endpoint != e)
-				continue;
-			if (channel_has_holder(c)) {
-				if (t == &w->taker)
-					return false;
-				others = true;
-			} else if (t == &w->taker) {
-				left = true;
-			}
-		}
-	return left || !others;
+	return address_equal(&w->left, &e->app_addr) || taker_serves(&w->taker, e) ||
+	       !list_find(struct taker, t, &e->dispatch->takers, link, holds(t, e));
 }
 
 /*
