@@ -10,6 +10,24 @@ from lib.steering import ready_workers, workers
 CLOSED = "closed its listening socket again: waiting for it to listen"
 
 
+# The two ends of an app.
+LISTEN = """
+import os, socket, subprocess, sys
+def listen(address="127.0.0.1"):
+    s = socket.socket()
+    s.bind((address, int(sys.argv[1])))
+    s.listen(64)
+    return s
+"""
+SERVE = """
+while True:
+    c = s.accept()[0]
+    if c.recv(4096):
+        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\npid=%06d" % os.getpid())
+    c.close()
+"""
+
+
 def states(broker):
     return {w["worker"]: w["state"] for w in workers(broker)}
 
@@ -37,13 +55,7 @@ class Prober:
     """Two workers that look whether their port is free; each goes on where the test lets it."""
 
     def __init__(self):
-        script = write_file("probe.py", """
-import os, socket, subprocess, sys
-def listen(address):
-    s = socket.socket()
-    s.bind((address, int(sys.argv[1])))
-    s.listen(64)
-    return s
+        script = write_file("probe.py", LISTEN + """
 def gate(which):
     subprocess.call(sys.argv[2 + 2 * int(os.environ["BROKER_SLOT"]) + which], shell=True)
 gate(0)
@@ -51,12 +63,7 @@ s = listen("0.0.0.0")
 gate(1)
 s.close()
 s = listen("127.0.0.1")
-while True:
-    c = s.accept()[0]
-    if c.recv(4096):
-        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\npid=%06d" % os.getpid())
-    c.close()
-""")
+""" + SERVE)
         self.gates = [Gate("gate%d" % i) for i in range(4)]
         self.broker = Broker(["python3", script, "{port}"] + [str(g) for g in self.gates], workers=2,
                              wait_ready=False)
@@ -123,22 +130,11 @@ def time_of(event):
 @test
 def clients_wait_for_an_app_that_listens_again_at_its_start():
     """As hitch does: it listens to see that it can, and its children listen once more."""
-    script = write_file("again.py", """
-import os, socket, subprocess, sys
-def listen():
-    s = socket.socket()
-    s.bind(("127.0.0.1", int(sys.argv[1])))
-    s.listen(64)
-    return s
+    script = write_file("again.py", LISTEN + """
 listen().close()
 subprocess.call(sys.argv[2], shell=True)
 s = listen()
-while True:
-    c = s.accept()[0]
-    if c.recv(4096):
-        c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\npid=%06d" % os.getpid())
-    c.close()
-""")
+""" + SERVE)
     for i in range(10):
         gate = Gate("gate%d" % i)
         broker = Broker(["python3", script, "{port}", str(gate)], workers=1, wait_ready=False)

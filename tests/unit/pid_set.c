@@ -4,7 +4,6 @@
 #include "tap.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 /* What the kernel says of one list, each time that it is read from its start. */
@@ -41,7 +40,6 @@ TEST(a_set_of_pids_has_each_once)
 	CHECK_EQ(set.n, 0);
 }
 
-/* Its name has all that could mislead a reader of /proc/PID/stat. */
 /* 10 is reaped while it is read, and 12 left out for that. */
 TEST(what_the_kernel_has_left_out_is_found)
 {

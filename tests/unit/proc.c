@@ -250,6 +250,7 @@ TEST(one_that_a_tracer_has_stopped_is_seen_twice_before_it_is_believed)
 	family_end(&f);
 }
 
+/* Its name has all that could mislead a reader of /proc/PID/stat. */
 TEST(state_of_a_process_that_is_stopped_or_a_zombie)
 {
 	struct family f;
