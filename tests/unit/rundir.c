@@ -215,10 +215,10 @@ static void hold_until_tried(const struct rundir *rd, int ready)
 {
 	struct pollfd tried = { .fd = inotify_init1(IN_CLOEXEC), .events = POLLIN };
 
-	(void)inotify_add_watch(tried.fd, rd->lock, IN_OPEN);
+	/* Each try opens it, and closes it at its end. */
+	(void)inotify_add_watch(tried.fd, rd->lock, IN_CLOSE_WRITE);
 	(void)!write(ready, "", 1);
 	(void)poll(&tried, 1, 10000);
-	(void)usleep(20000); /* open(2) is not all of the try */
 	_exit(0);
 }
 

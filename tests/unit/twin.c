@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -70,6 +72,8 @@ TEST(files_without_bytes_are_refused)
 	twin_close(&t);
 }
 
+static _Atomic unsigned *n_written; /* shared with the writer */
+
 /* Writes on and on, of each size another value, until it is killed. */
 static void write_on(struct twin *t)
 {
@@ -79,11 +83,15 @@ static void write_on(struct twin *t)
 		fill(bytes, n);
 		if (twin_write(t, bytes, n) < 0)
 			_exit(1);
+		(*n_written)++;
 	}
 }
 
 TEST(a_writer_that_is_killed_leaves_bytes_that_are_whole)
 {
+	n_written = mmap(NULL, sizeof(*n_written), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(n_written != MAP_FAILED);
 	for (int i = 0; i < 100; i++) {
 		struct twin t, left;
 		void *got;
@@ -92,12 +100,15 @@ TEST(a_writer_that_is_killed_leaves_bytes_that_are_whole)
 
 		CHECK_EQ(twin_make(&t), 0);
 		CHECK_EQ(twin_write(&t, "\1", 1), 0);
+		*n_written = 0;
 		pid = fork();
 		if (pid == 0)
 			write_on(&t);
 		if (pid <= 1)
 			abort();
-		(void)usleep((useconds_t)(200 + 97 * i % 1900));
+		/* In the middle of the next one, somewhere. */
+		while (*n_written < (unsigned)i % 17)
+			(void)sched_yield();
 		(void)kill(pid, SIGKILL);
 		CHECK_EQ(waitpid(pid, NULL, 0), pid);
 		CHECK_EQ(twin_adopt(&left, t.fds), 0);
